@@ -1,0 +1,209 @@
+package configs
+
+import (
+	"time"
+)
+
+// Config is the whole configuration. The zero value is not useful; start from [Default].
+type Config struct {
+	// DataDir is the folder for everything the process keeps: database, generated
+	// secrets, the administrator's first password. Default ./data.
+	DataDir string `yaml:"data_dir"`
+	// ShutdownTimeout bounds draining at SIGTERM: BYEs to devices and open
+	// responses. Range 1s to 5m; default 10s. Shorter leaves streams to devices' own time-outs.
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
+
+	SIP       SIP       `yaml:"sip"`
+	HTTP      HTTP      `yaml:"http"`
+	Auth      Auth      `yaml:"auth"`
+	Media     Media     `yaml:"media"`
+	Keepalive Keepalive `yaml:"keepalive"`
+	Memory    Memory    `yaml:"memory"`
+	Cluster   Cluster   `yaml:"cluster"`
+	Store     Store     `yaml:"store"`
+	Time      Time      `yaml:"time"`
+	Trace     Trace     `yaml:"trace"`
+	Log       Log       `yaml:"log"`
+}
+
+// SIP is the signalling side.
+type SIP struct {
+	// ID is this platform's 20-digit code, type 200. Quote it in YAML.
+	ID string `yaml:"id"`
+	// Domain is the SIP domain and Digest realm; default the first 10 digits of ID.
+	Domain string `yaml:"domain"`
+	// Listen is the address of the first UDP and TCP listener, host:port. Default 0.0.0.0:5060.
+	Listen string `yaml:"listen"`
+	// Listeners are further ones, each with its own advertised address.
+	Listeners []Listener `yaml:"listeners"`
+	// TLS adds a TLS listener.
+	TLS SIPTLS `yaml:"tls"`
+	// Advertise is the public host or host:port of Listen, where NAT demands it.
+	// Empty: the local address of the route to each device.
+	Advertise string `yaml:"advertise"`
+	// Password is the common device password. Absent: random at the first start,
+	// kept in the data folder. Empty: only provisioned devices may register.
+	Password *string `yaml:"password"`
+	// ApproveUnknown lets unknown device IDs wait for an operator's approval.
+	ApproveUnknown bool `yaml:"approve_unknown"`
+	// DigestAlgorithms are offered in this order: MD5, SHA-256, SM3. Old devices
+	// read only the first. Default MD5.
+	DigestAlgorithms []string `yaml:"digest_algorithms"`
+	// QOP is off or auth. Default off: some old devices stumble over an offer.
+	QOP string `yaml:"qop"`
+	// QueryRate is how many questions a second are asked of all devices together
+	// after their first registration. Range 1 to 100000; default 300.
+	QueryRate int `yaml:"query_rate"`
+	// Follow is what a keepalive from another address does to the binding: port,
+	// probe or any. Default probe.
+	Follow string `yaml:"follow"`
+	// MaxBody bounds a SIP body in bytes; a larger one is answered 413. Range 8KiB
+	// to 64MiB; default 8MiB (a catalog of 10,000 items over TCP).
+	MaxBody Size `yaml:"max_body"`
+}
+
+// Listener is one more SIP listener.
+type Listener struct {
+	Transport string `yaml:"transport"` // udp, tcp or tls
+	Address   string `yaml:"address"`   // host:port
+	Advertise string `yaml:"advertise"` // public host or host:port, "" = learn
+}
+
+// SIPTLS is the TLS listener; off while Listen is empty.
+type SIPTLS struct {
+	Listen   string `yaml:"listen"`    // host:port, usually :5061
+	Cert     string `yaml:"cert"`      // PEM file
+	Key      string `yaml:"key"`       // PEM file
+	ClientCA string `yaml:"client_ca"` // PEM file; set = devices must show a certificate
+}
+
+// HTTP is the console, the API and HTTP media.
+type HTTP struct {
+	Listen string  `yaml:"listen"` // host:port, default 0.0.0.0:8080
+	TLS    HTTPTLS `yaml:"tls"`
+}
+
+// HTTPTLS serves HTTPS when both files are named.
+type HTTPTLS struct {
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+}
+
+// Auth is who may sign in.
+type Auth struct {
+	// AdminPassword is the first administrator's. Absent: random at the first
+	// start, printed once, kept in <data_dir>/admin-password.
+	AdminPassword *string `yaml:"admin_password"`
+}
+
+// Media is the media engine.
+type Media struct {
+	// Listen is the single-port RTP receiver, UDP and TCP. Default 0.0.0.0:10000.
+	Listen string `yaml:"listen"`
+	// Ports is the range for sessions with a port of their own, "first-last".
+	Ports PortRange `yaml:"ports"`
+	// Mode is single or range; a device may have its own. Range costs a port pair
+	// and a socket each stream and tolerates devices with a wrong SSRC.
+	Mode string `yaml:"mode"`
+	// Transport is how media is asked for unless the device or the caller says
+	// otherwise: udp, tcp-passive (the device connects) or tcp-active. Default udp.
+	Transport string `yaml:"transport"`
+	// Advertise is the address put into SDP; default as sip.advertise.
+	Advertise string `yaml:"advertise"`
+	// IdleClose is how long a live stream stays without a viewer. Range 1s to 1h; default 30s.
+	IdleClose time.Duration `yaml:"idle_close"`
+	// AnswerTimeout bounds the wait for a device's answer to INVITE. Range 2s to 60s; default 15s.
+	AnswerTimeout time.Duration `yaml:"answer_timeout"`
+	// PacketTimeout bounds the wait for media after ACK. Range 1s to 60s; default 10s.
+	PacketTimeout time.Duration `yaml:"packet_timeout"`
+	// WebRTCListen is the one port of all WebRTC, UDP and TCP; empty = off. Default 0.0.0.0:8189.
+	WebRTCListen string `yaml:"webrtc_listen"`
+}
+
+// Keepalive judges silent devices.
+type Keepalive struct {
+	// Interval between keepalives. Range 5s to 1h; default 60s.
+	Interval time.Duration `yaml:"interval"`
+	// Missed keepalives until offline. Range 1 to 255; default 3. Fewer finds dead
+	// devices sooner and flaps on lossy links.
+	Missed int `yaml:"missed"`
+}
+
+// Memory bounds the process.
+type Memory struct {
+	// Limit is given to the runtime; 0 = 75 % of the cgroup's or machine's memory.
+	Limit Size `yaml:"limit"`
+}
+
+// Cluster holds what instances share.
+type Cluster struct {
+	// Secret signs nonces and tokens and encrypts stored passwords. Empty:
+	// random, kept in the data folder.
+	Secret string `yaml:"secret"`
+	// Instance names this process; default the host name.
+	Instance string `yaml:"instance"`
+}
+
+// Store is where durable records are.
+type Store struct {
+	// URL is empty (SQLite in the data folder) or sqlite:<path>.
+	URL string `yaml:"url"`
+}
+
+// Time is the clock told to devices.
+type Time struct {
+	// Zone is an IANA name; default Asia/Shanghai, as the standard has it.
+	Zone string `yaml:"zone"`
+}
+
+// Trace is the ring of SIP messages.
+type Trace struct {
+	Memory Size          `yaml:"memory"` // range 1MiB to 4GiB, default 64MiB
+	Keep   time.Duration `yaml:"keep"`   // range 1m to 24h, default 15m
+}
+
+// Log is what the process writes to standard error.
+type Log struct {
+	Level  string `yaml:"level"`  // trace, debug, info, warn, error; default info
+	Format string `yaml:"format"` // console, json or auto (console on a terminal); default auto
+}
+
+// Default is a configuration that works with no file at all.
+func Default() Config {
+	return Config{
+		DataDir:         "./data",
+		ShutdownTimeout: 10 * time.Second,
+		SIP: SIP{
+			ID:               "34020000002000000001",
+			Listen:           "0.0.0.0:5060",
+			DigestAlgorithms: []string{"MD5"},
+			QOP:              "off",
+			QueryRate:        300,
+			Follow:           "probe",
+			MaxBody:          8 << 20,
+		},
+		HTTP: HTTP{Listen: "0.0.0.0:8080"},
+		Media: Media{
+			Listen:        "0.0.0.0:10000",
+			Ports:         PortRange{First: 30000, Last: 30499},
+			Mode:          "single",
+			Transport:     "udp",
+			IdleClose:     30 * time.Second,
+			AnswerTimeout: 15 * time.Second,
+			PacketTimeout: 10 * time.Second,
+			WebRTCListen:  "0.0.0.0:8189",
+		},
+		Keepalive: Keepalive{Interval: time.Minute, Missed: 3},
+		Time:      Time{Zone: "Asia/Shanghai"},
+		Trace:     Trace{Memory: 64 << 20, Keep: 15 * time.Minute},
+		Log:       Log{Level: "info", Format: "auto"},
+	}
+}
+
+// SIPDomain is Domain, or the first ten digits of ID.
+func (s *SIP) SIPDomain() string {
+	if s.Domain != "" || len(s.ID) < 10 {
+		return s.Domain
+	}
+	return s.ID[:10]
+}

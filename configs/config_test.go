@@ -1,0 +1,152 @@
+package configs_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fengsui/configs"
+)
+
+func TestAnEmptyFileIsTheDefaults(t *testing.T) {
+	got, err := configs.Load(configs.Source{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(configs.Default(), got); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestTheSampleEqualsTheDefaults(t *testing.T) {
+	got, err := configs.Load(configs.Source{File: []byte(configs.Sample)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(configs.Default(), got); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestWhatIsPrintedLoadsAsTheSameConfiguration(t *testing.T) {
+	want, err := configs.Load(configs.Source{File: []byte(`
+sip:
+  id: "31010000002000000007"
+  listeners: [{transport: tls, address: "[::]:5061", advertise: "gb.example.org:5061"}]
+  digest_algorithms: [SM3, MD5]
+  tls: {cert: a.pem, key: a.key}
+media: {ports: 40000-40999, idle_close: 90s}
+trace: {memory: 8MiB}
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := configs.Load(configs.Source{File: []byte(want.Print())})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, want.Print())
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestALaterSourceWins(t *testing.T) {
+	got, err := configs.Load(configs.Source{
+		File: []byte("sip: {query_rate: 10}\nhttp: {listen: 127.0.0.1:1}\nlog: {level: debug}"),
+		Env:  []string{"FENGSUI_HTTP_LISTEN=127.0.0.1:2", "FENGSUI_SIP_QUERY_RATE=20", "HOME=/x"},
+		Set:  []string{"sip.query_rate=30", "sip.password=", "keepalive.interval=30s", "sip.digest_algorithms=SHA-256,MD5"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.SIP.QueryRate != 30 || got.HTTP.Listen != "127.0.0.1:2" || got.Log.Level != "debug" || got.Keepalive.Interval != 30*time.Second {
+		t.Fatalf("got %+v", got)
+	}
+	if got.SIP.Password == nil || *got.SIP.Password != "" {
+		t.Fatal("an empty password is not the same as none")
+	}
+	if diff := cmp.Diff([]string{"SHA-256", "MD5"}, got.SIP.DigestAlgorithms); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestEveryFaultIsNamedByItsKey(t *testing.T) {
+	_, err := configs.Load(configs.Source{
+		File: []byte(`
+sip:
+  id: "123"
+  listen: nowhere
+  qop: sometimes
+  advertise: 0.0.0.0
+  digest_algorithms: [MD5, MD5]
+  listeners: [{transport: sctp, address: ":70000"}]
+http: {tls: {cert: a.pem}}
+media: {ports: 10-5, mode: both, idle_close: 1ms, advertise: cam.example.org}
+keepalive: {missed: 0}
+time: {zone: Mars/Olympus}
+trace: {memory: 1KiB}
+cluster: {secret: short}
+store: {url: "mysql://x"}
+`)})
+	var faults configs.Faults
+	if !errors.As(err, &faults) {
+		t.Fatalf("Load = %v, want Faults", err)
+	}
+	found := map[string]bool{}
+	for _, f := range faults {
+		found[f.Key] = true
+	}
+	for _, key := range []string{"sip.id", "sip.listen", "sip.qop", "sip.advertise", "sip.digest_algorithms",
+		"sip.listeners[0].transport", "sip.listeners[0].address", "http.tls.key", "media.ports", "media.mode",
+		"media.idle_close", "media.advertise", "keepalive.missed", "time.zone", "trace.memory", "cluster.secret", "store.url"} {
+		if !found[key] {
+			t.Errorf("no fault for %s in:\n%v", key, err)
+		}
+	}
+}
+
+func TestWordsThatAreNotValuesAreRefused(t *testing.T) {
+	for name, src := range map[string]configs.Source{
+		"sip.id":                   {File: []byte("sip: {id: 34020000002000000001}")},
+		"sip.query_rate":           {Set: []string{"sip.query_rate=fast"}},
+		"keepalive.interval":       {Set: []string{"keepalive.interval=60"}},
+		"sip.approve_unknown":      {Set: []string{"sip.approve_unknown=maybe"}},
+		"trace.memory":             {Set: []string{"trace.memory=lots"}},
+		"media.ports":              {Set: []string{"media.ports=30000"}},
+		"sip.lisen":                {File: []byte("sip: {lisen: x}")},
+		"FENGSUI_SIP_LISTENN":      {Env: []string{"FENGSUI_SIP_LISTENN=x"}},
+		"sip.listeners":            {Set: []string{"sip.listeners=x"}},
+		"(file)":                   {File: []byte("sip: [")},
+		"auth.admin_password":      {Set: []string{"auth.admin_password=123"}},
+		"nothing":                  {Set: []string{"nothing"}},
+		"media.packet_timeout":     {Set: []string{"media.packet_timeout=2m"}},
+		"sip.tls.cert":             {Set: []string{"sip.tls.listen=0.0.0.0:5061"}},
+		"http.listen":              {Set: []string{"http.listen=localhost:8080"}},
+		"media.webrtc_listen":      {Set: []string{"media.webrtc_listen=8189"}},
+		"sip.listeners[0].address": {File: []byte("sip: {listeners: [{transport: udp, address: x}]}")},
+	} {
+		_, err := configs.Load(src)
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("Load(%s) = %v, want a fault of %s", src.File, err, name)
+		}
+	}
+	_, err := configs.Load(configs.Source{File: []byte("sip: {lisen: x}")})
+	if err == nil || !strings.Contains(err.Error(), "did you mean sip.listen?") {
+		t.Errorf("no suggestion in %v", err)
+	}
+}
+
+func TestSecretsAreNotPrinted(t *testing.T) {
+	c, err := configs.Load(configs.Source{Set: []string{"sip.password=hunter2hunter2", "cluster.secret=0123456789abcdef0", "auth.admin_password=sesame-open"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"hunter2", "0123456789abcdef0", "sesame"} {
+		if strings.Contains(c.Print(), secret) {
+			t.Errorf("%q is shown in\n%s", secret, c.Print())
+		}
+	}
+}

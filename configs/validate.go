@@ -1,0 +1,189 @@
+package configs
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"fengsui/gb28181"
+)
+
+// Validate reports every fault at once, by key; none means that the
+// configuration can be used as far as values alone can tell.
+func (c *Config) Validate() Faults {
+	var v check
+	v.notEmpty("data_dir", c.DataDir)
+	v.duration("shutdown_timeout", c.ShutdownTimeout, time.Second, 5*time.Minute)
+	c.SIP.validate(&v)
+	v.address("http.listen", c.HTTP.Listen)
+	v.pair("http.tls.cert", c.HTTP.TLS.Cert, "http.tls.key", c.HTTP.TLS.Key)
+	if p := c.Auth.AdminPassword; p != nil && len(*p) < 8 {
+		v.add("auth.admin_password", "has %d characters: want at least 8", len(*p))
+	}
+	c.Media.validate(&v)
+	v.duration("keepalive.interval", c.Keepalive.Interval, 5*time.Second, time.Hour)
+	v.number("keepalive.missed", c.Keepalive.Missed, 1, 255)
+	if c.Memory.Limit != 0 {
+		v.size("memory.limit", c.Memory.Limit, 64<<20, 1<<50)
+	}
+	if s := c.Cluster.Secret; s != "" && len(s) < 16 {
+		v.add("cluster.secret", "has %d characters: want at least 16, or none for a random one", len(s))
+	}
+	if u := c.Store.URL; u != "" && !strings.HasPrefix(u, "sqlite:") {
+		v.add("store.url", "%q: want nothing (SQLite in data_dir) or sqlite:<path>", u)
+	}
+	if _, err := time.LoadLocation(c.Time.Zone); err != nil || c.Time.Zone == "" {
+		v.add("time.zone", "%q is not a known zone: want an IANA name such as Asia/Shanghai", c.Time.Zone)
+	}
+	v.size("trace.memory", c.Trace.Memory, 1<<20, 4<<30)
+	v.duration("trace.keep", c.Trace.Keep, time.Minute, 24*time.Hour)
+	v.oneOf("log.level", c.Log.Level, "trace", "debug", "info", "warn", "error")
+	v.oneOf("log.format", c.Log.Format, "auto", "console", "json")
+	return v.faults
+}
+
+func (s *SIP) validate(v *check) {
+	if id, err := gb28181.ParseID(s.ID); err != nil {
+		v.add("sip.id", "%v", err)
+	} else if !id.Full() {
+		v.add("sip.id", "%q has 18 digits: want 20", s.ID)
+	}
+	if s.Domain != "" && strings.ContainsAny(s.Domain, " \t<>;\"@") {
+		v.add("sip.domain", "%q: want ten digits or a host name", s.Domain)
+	}
+	v.address("sip.listen", s.Listen)
+	v.host("sip.advertise", s.Advertise)
+	for i, l := range s.Listeners {
+		key := fmt.Sprintf("sip.listeners[%d].", i)
+		v.oneOf(key+"transport", l.Transport, "udp", "tcp", "tls")
+		v.address(key+"address", l.Address)
+		v.host(key+"advertise", l.Advertise)
+		if l.Transport == "tls" && s.TLS.Cert == "" {
+			v.add(key+"transport", "tls needs sip.tls.cert and sip.tls.key")
+		}
+	}
+	v.pair("sip.tls.cert", s.TLS.Cert, "sip.tls.key", s.TLS.Key)
+	if s.TLS.Listen != "" {
+		v.address("sip.tls.listen", s.TLS.Listen)
+		v.notEmpty("sip.tls.cert", s.TLS.Cert)
+	}
+	if len(s.DigestAlgorithms) == 0 {
+		v.add("sip.digest_algorithms", "is empty: want at least one of MD5, SHA-256, SM3")
+	}
+	for i, a := range s.DigestAlgorithms {
+		v.oneOf("sip.digest_algorithms", a, "MD5", "SHA-256", "SM3")
+		if slices.Contains(s.DigestAlgorithms[:i], a) {
+			v.add("sip.digest_algorithms", "%q stands twice", a)
+		}
+	}
+	v.oneOf("sip.qop", s.QOP, "off", "auth")
+	v.number("sip.query_rate", s.QueryRate, 1, 100000)
+	v.oneOf("sip.follow", s.Follow, "port", "probe", "any")
+	v.size("sip.max_body", s.MaxBody, 8<<10, 64<<20)
+}
+
+func (m *Media) validate(v *check) {
+	v.address("media.listen", m.Listen)
+	if m.Ports.First < 1024 || m.Ports.Last > 65535 || m.Ports.Last <= m.Ports.First {
+		v.add("media.ports", "%s: want first-last within 1024-65535, at least two ports", m.Ports)
+	}
+	v.oneOf("media.mode", m.Mode, "single", "range")
+	v.oneOf("media.transport", m.Transport, "udp", "tcp-passive", "tcp-active")
+	if m.Advertise != "" {
+		if _, err := netip.ParseAddr(m.Advertise); err != nil {
+			v.add("media.advertise", "%q is not an IP address: SDP carries no names", m.Advertise)
+		}
+	}
+	v.duration("media.idle_close", m.IdleClose, time.Second, time.Hour)
+	v.duration("media.answer_timeout", m.AnswerTimeout, 2*time.Second, time.Minute)
+	v.duration("media.packet_timeout", m.PacketTimeout, time.Second, time.Minute)
+	if m.WebRTCListen != "" {
+		v.address("media.webrtc_listen", m.WebRTCListen)
+	}
+}
+
+type check struct{ faults Faults }
+
+func (v *check) add(key, format string, args ...any) {
+	v.faults = append(v.faults, Fault{key, fmt.Sprintf(format, args...)})
+}
+
+func (v *check) notEmpty(key, value string) {
+	if value == "" {
+		v.add(key, "is empty")
+	}
+}
+
+func (v *check) duration(key string, d, least, most time.Duration) {
+	if d < least || d > most {
+		v.add(key, "%v is out of range: want %v to %v", d, least, most)
+	}
+}
+
+func (v *check) number(key string, n, least, most int) {
+	if n < least || n > most {
+		v.add(key, "%d is out of range: want %d to %d", n, least, most)
+	}
+}
+
+func (v *check) size(key string, s, least, most Size) {
+	if s < least || s > most {
+		v.add(key, "%v is out of range: want %v to %v", s, least, most)
+	}
+}
+
+func (v *check) oneOf(key, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		v.add(key, "%q: want one of %s", value, strings.Join(allowed, ", "))
+	}
+}
+
+// address checks a listener's host:port; the host may be empty or an IP address.
+func (v *check) address(key, value string) {
+	host, port, err := net.SplitHostPort(value)
+	if err != nil {
+		v.add(key, "%q is not an address: want host:port, as in 0.0.0.0:5060", value)
+		return
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		v.add(key, "%q: port %q is not within 0-65535", value, port)
+	}
+	if host != "" {
+		if _, err := netip.ParseAddr(host); err != nil {
+			v.add(key, "%q: %q is not an IP address of this machine", value, host)
+		}
+	}
+}
+
+// host checks an advertised host or host:port.
+func (v *check) host(key, value string) {
+	if value == "" {
+		return
+	}
+	host := value
+	if h, port, err := net.SplitHostPort(value); err == nil {
+		host = h
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			v.add(key, "%q: port %q is not within 1-65535", value, port)
+		}
+	}
+	if host == "" || strings.ContainsAny(host, " /<>@") {
+		v.add(key, "%q: want a host or host:port", value)
+	}
+	if a, err := netip.ParseAddr(host); err == nil && a.IsUnspecified() {
+		v.add(key, "%q cannot be reached by a device: want a real address, or nothing to learn it", value)
+	}
+}
+
+func (v *check) pair(key1, a, key2, b string) {
+	switch {
+	case a != "" && b == "":
+		v.add(key2, "is empty while %s is set", key1)
+	case a == "" && b != "":
+		v.add(key1, "is empty while %s is set", key2)
+	}
+}
