@@ -1,0 +1,70 @@
+# Fengsui. `make demo` shows it, `make test` proves it.
+SHELL   := /bin/bash
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo none)
+LDFLAGS := -s -w -X fengsui/internal/app.Version=$(VERSION) -X fengsui/internal/app.Commit=$(COMMIT)
+GO_SRC  := $(shell git ls-files '*.go' '*.sql' '*.yaml' go.mod go.sum 2>/dev/null)
+WEB_SRC := $(shell git ls-files web 2>/dev/null | grep -v '^web/dist/')
+LINT    := $(shell go env GOPATH)/bin/golangci-lint
+LINT_VERSION := v2.15.0
+FUZZ_TIME ?= 30s
+
+.PHONY: all build web demo test race e2e fuzz lint bench docs clean require tools
+
+all: build
+
+require:
+	@scripts/require.sh go gcc
+
+# The console: built when Node is there, else the placeholder page stays.
+web: web/dist/index.html
+web/dist/index.html: $(WEB_SRC)
+	@if scripts/require.sh node; then cd web && npm ci --no-audit --no-fund --loglevel=error && npm run build; \
+	else echo "the console is not built: the binary will serve a placeholder page that says so"; fi
+
+build: require web
+	@mkdir -p bin
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/fengsui ./cmd/fengsui
+
+demo: build
+	bin/fengsui demo
+
+tools:
+	@scripts/test-tools.sh
+
+# Everything: units, the real binary beside sipp, ffmpeg and Chromium, and the console's own tests.
+test: require tools
+	@scripts/require.sh node
+	$(MAKE) build
+	go vet ./...
+	go test -timeout 15m ./...
+	cd web && npm test --silent
+
+race: require
+	go test -race -timeout 20m $$(go list ./... | grep -v -e /test/e2e -e /test/bench)
+
+e2e: require tools build
+	go test -count=1 -timeout 15m -v ./test/e2e/...
+
+fuzz: require
+	@set -e; for p in $$(go list ./...); do \
+	  dir=$$(go list -f '{{.Dir}}' $$p); \
+	  for f in $$(grep -hos '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/^func //'); do \
+	    echo "$$p $$f"; go test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ_TIME); \
+	  done; done
+
+$(LINT):
+	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+lint: require $(LINT)
+	$(LINT) run ./...
+
+bench: require build
+	go run ./test/bench -binary bin/fengsui
+
+# Regenerates the pages that come from the code.
+docs:
+	go test ./internal/api -run 'TestErrorTablePage|TestOpenAPIDocument' -update
+
+clean:
+	rm -rf bin web/node_modules
+	find web/dist -mindepth 1 ! -name placeholder.html -delete
