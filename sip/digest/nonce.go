@@ -1,0 +1,131 @@
+package digest
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// What [Nonces.Check] finds wrong. Both deserve a new challenge with stale=true.
+var (
+	ErrNonceExpired = errors.New("nonce has expired")
+	ErrNonceForeign = errors.New("nonce was not given by this server to this ID and address")
+)
+
+// A nonce is 24 bytes in unpadded base64url, 32 characters:
+//
+//	0-7   time of issue, nanoseconds of the Unix epoch, big endian
+//	8-23  first 16 bytes of HMAC-SHA256(secret, bytes 0-7, IP as 16 bytes, ID)
+const (
+	nonceTime = 8
+	nonceMAC  = 16
+	nonceSize = nonceTime + nonceMAC
+)
+
+// ahead is how far in the future a nonce may have been issued: another
+// instance's clock may be ahead of ours.
+const ahead = 5 * time.Second
+
+// Nonces makes nonces that prove themselves, so that nothing is kept for a
+// challenge and any instance that has the secret can check another's. No two
+// nonces of one Nonces are equal, and a later one has a later time of issue.
+// Its methods may be called from several goroutines.
+type Nonces struct {
+	lifetime time.Duration
+	last     atomic.Int64 // time of issue of the newest nonce
+	macs     sync.Pool    // of hash.Hash
+}
+
+// NewNonces takes the secret, at least 16 random bytes, and how long a nonce
+// is good for; 0 is 120 s.
+func NewNonces(secret []byte, lifetime time.Duration) *Nonces {
+	if lifetime <= 0 {
+		lifetime = 120 * time.Second
+	}
+	key := append([]byte(nil), secret...)
+	n := &Nonces{lifetime: lifetime}
+	n.macs.New = func() any { return hmac.New(sha256.New, key) }
+	return n
+}
+
+// Lifetime is how long a nonce is good for.
+func (n *Nonces) Lifetime() time.Duration { return n.lifetime }
+
+// Make returns a nonce for this ID speaking from this address. The port is no
+// part of it: NAT may give the second REGISTER another one.
+func (n *Nonces) Make(id string, ip netip.Addr, now time.Time) string {
+	issued := now.UnixNano()
+	for {
+		last := n.last.Load()
+		if issued <= last {
+			issued = last + 1
+		}
+		if n.last.CompareAndSwap(last, issued) {
+			break
+		}
+	}
+	var raw [nonceSize]byte
+	binary.BigEndian.PutUint64(raw[:], uint64(issued))
+	n.mac(raw[nonceTime:], raw[:nonceTime], id, ip)
+	return base64.RawURLEncoding.EncodeToString(raw[:])
+}
+
+// Check reports [ErrNonceForeign] for a nonce that this secret did not give to
+// this ID and address, and [ErrNonceExpired] for one that is too old.
+func (n *Nonces) Check(nonce, id string, ip netip.Addr, now time.Time) error {
+	var raw, want [nonceSize]byte
+	if !decodeNonce(&raw, nonce) {
+		return ErrNonceForeign
+	}
+	n.mac(want[nonceTime:], raw[:nonceTime], id, ip)
+	if !hmac.Equal(want[nonceTime:], raw[nonceTime:]) {
+		return ErrNonceForeign
+	}
+	age := now.Sub(issuedAt(&raw))
+	if age > n.lifetime || age < -ahead {
+		return ErrNonceExpired
+	}
+	return nil
+}
+
+// Issued is the time at which a nonce that passed [Nonces.Check] was made.
+// Times of issue order the nonces given to one ID.
+func (n *Nonces) Issued(nonce string) (time.Time, bool) {
+	var raw [nonceSize]byte
+	if !decodeNonce(&raw, nonce) {
+		return time.Time{}, false
+	}
+	return issuedAt(&raw), true
+}
+
+func issuedAt(raw *[nonceSize]byte) time.Time {
+	return time.Unix(0, int64(binary.BigEndian.Uint64(raw[:])))
+}
+
+func decodeNonce(raw *[nonceSize]byte, nonce string) bool {
+	if len(nonce) != base64.RawURLEncoding.EncodedLen(nonceSize) {
+		return false
+	}
+	got, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(nonce))
+	return err == nil && got == nonceSize
+}
+
+// mac fills dst with the proof.
+func (n *Nonces) mac(dst, issued []byte, id string, ip netip.Addr) {
+	h, _ := n.macs.Get().(hash.Hash)
+	h.Reset()
+	h.Write(issued)
+	addr := ip.Unmap().As16()
+	h.Write(addr[:])
+	h.Write([]byte(id))
+	var sum [sha256.Size]byte
+	copy(dst, h.Sum(sum[:0])[:nonceMAC])
+	n.macs.Put(h)
+}
