@@ -1,0 +1,148 @@
+package manscdp
+
+import (
+	"fmt"
+	"strings"
+
+	"fengsui/gb28181"
+)
+
+// Keepalive is Notify/Keepalive (signalling.md section 3.5).
+type Keepalive struct {
+	SN       int
+	DeviceID gb28181.ID
+	OK       bool         // Status; a missing one counts as OK
+	Faulty   []gb28181.ID // children that do not work
+}
+
+// AsKeepalive reads m as a keepalive; the error names what m is instead.
+func (m *Message) AsKeepalive() (Keepalive, error) {
+	if err := m.want("Keepalive", Notify); err != nil {
+		return Keepalive{}, err
+	}
+	k := Keepalive{SN: m.SN, DeviceID: gb28181.ID(m.DeviceID), OK: !isFault(m.Node.Value("Status"))}
+	for n := range m.Node.Child("Info").All("DeviceID") {
+		if n.Text != "" {
+			k.Faulty = append(k.Faulty, gb28181.ID(n.Text))
+		}
+	}
+	return k, nil
+}
+
+// Append appends the body to dst.
+func (k Keepalive) Append(dst []byte, charset string) []byte {
+	n := New(Notify, Leaf("CmdType", "Keepalive"), LeafInt("SN", k.SN),
+		Leaf("DeviceID", string(k.DeviceID)), Leaf("Status", result(k.OK)))
+	if len(k.Faulty) > 0 {
+		info := New("Info")
+		for _, id := range k.Faulty {
+			info.Add(Leaf("DeviceID", string(id)))
+		}
+		n.Add(info)
+	}
+	return AppendEncode(dst, n, charset)
+}
+
+// IsKeepalive tells whether body is a keepalive without building a tree: the
+// root element is Notify and its CmdType Keepalive. status is Status as sent, ""
+// when absent. It is for the path on which nearly every message is one.
+func IsKeepalive(body []byte) (deviceID string, ok bool, status string) {
+	s := scanner{in: clean(body)}
+	var field []byte // name of the open child of the root
+	var cmd, id, st []byte
+	for depth := 0; ; {
+		switch s.next() {
+		case evEnd:
+			return "", false, ""
+		case evStart:
+			if depth == 0 {
+				if !foldEqual(s.name, Notify) {
+					return "", false, ""
+				}
+				cmd = rawAttr(s.attrs, "CmdType")
+			}
+			if depth++; depth == 2 {
+				field = s.name
+			}
+		case evEmpty:
+			if depth == 0 {
+				return "", false, ""
+			}
+		case evText, evCDATA:
+			if depth != 2 {
+				continue
+			}
+			switch text := trim(s.text); {
+			case cmd == nil && foldEqual(field, "CmdType"):
+				cmd = text
+			case id == nil && foldEqual(field, "DeviceID"):
+				id = text
+			case st == nil && foldEqual(field, "Status"):
+				st = text
+			}
+		case evClose:
+			depth--
+			if depth <= 0 {
+				if !foldEqual(cmd, "Keepalive") || len(id) == 0 {
+					return "", false, ""
+				}
+				return string(id), true, string(st)
+			}
+		}
+		if depth == 1 && cmd != nil && !foldEqual(cmd, "Keepalive") {
+			return "", false, ""
+		}
+	}
+}
+
+func rawAttr(raw []byte, want string) []byte {
+	for {
+		name, value, rest, ok := nextAttr(raw)
+		if !ok {
+			return nil
+		}
+		if foldEqual(name, want) {
+			return trim(value)
+		}
+		raw = rest
+	}
+}
+
+func trim(b []byte) []byte {
+	for len(b) > 0 && isSpace(b[0]) {
+		b = b[1:]
+	}
+	for len(b) > 0 && isSpace(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// want reports an error unless m is cmd under one of roots.
+func (m *Message) want(cmd string, roots ...string) error {
+	if strings.EqualFold(m.CmdType, cmd) {
+		for _, r := range roots {
+			if m.Root == r {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("want %s/%s, have %s/%s", strings.Join(roots, " or "), cmd, m.Root, clip(m.CmdType))
+}
+
+// result is OK or ERROR.
+func result(ok bool) string {
+	if ok {
+		return "OK"
+	}
+	return "ERROR"
+}
+
+// isFault reports whether a Status or Result says that something is wrong.
+func isFault(s string) bool {
+	switch strings.ToUpper(s) {
+	case "ERROR", "ERR", "FAIL", "FAILED", "OFF", "OFFLINE", "NOK":
+		return true
+	}
+	return false
+}

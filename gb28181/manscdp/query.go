@@ -1,0 +1,31 @@
+package manscdp
+
+import (
+	"fengsui/gb28181"
+)
+
+// Commands of queries and their answers.
+const (
+	CmdCatalog      = "Catalog"
+	CmdDeviceInfo   = "DeviceInfo"
+	CmdDeviceStatus = "DeviceStatus"
+	CmdKeepalive    = "Keepalive"
+)
+
+// NewQuery is a Query/cmd about target with the elements every query has; the
+// same body goes into SUBSCRIBE.
+func NewQuery(cmd string, sn int, target gb28181.ID) *Node {
+	return New(Query, Leaf("CmdType", cmd), LeafInt("SN", sn), Leaf("DeviceID", string(target)))
+}
+
+// QueryBody is [NewQuery] as a body.
+func QueryBody(cmd string, sn int, target gb28181.ID, charset string) []byte {
+	return Encode(NewQuery(cmd, sn, target), charset)
+}
+
+// ResultBody is a Response/cmd that carries only a Result, as in the 200 to a
+// SUBSCRIBE (signalling.md section 5.2).
+func ResultBody(cmd string, sn int, id gb28181.ID, ok bool, charset string) []byte {
+	return Encode(New(Response, Leaf("CmdType", cmd), LeafInt("SN", sn),
+		Leaf("DeviceID", string(id)), Leaf("Result", result(ok))), charset)
+}
