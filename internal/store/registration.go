@@ -9,14 +9,22 @@ import (
 	"time"
 
 	"fengsui/gb28181"
-	"fengsui/sip/flow"
 )
+
+// Flow is the way back to a device. It has the fields of flow.Flow, so that one
+// converts to the other.
+type Flow struct {
+	Transport string
+	Listener  int
+	Local     netip.AddrPort
+	Remote    netip.AddrPort
+}
 
 // Registration is what is needed to restore a device after a restart, as
 // unknown until it is heard. Times have milliseconds.
 type Registration struct {
 	ID        gb28181.ID
-	Flow      flow.Flow
+	Flow      Flow
 	Contact   string
 	CallID    string
 	UserAgent string

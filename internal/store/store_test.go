@@ -149,7 +149,7 @@ func registration(id gb28181.ID) store.Registration {
 	at := time.UnixMilli(1_790_000_000_123)
 	return store.Registration{
 		ID: id, Contact: "sip:" + string(id) + "@192.0.2.20:5060", CallID: "c1", UserAgent: "IPC/1", Edition: gb28181.Edition2016, Charset: "GB18030",
-		Flow: flow.Flow{Transport: flow.TCP, Listener: 1, Local: netip.MustParseAddrPort("192.0.2.1:5060"), Remote: netip.MustParseAddrPort("[2001:db8::1]:40000")},
+		Flow: store.Flow(flow.Flow{Transport: flow.TCP, Listener: 1, Local: netip.MustParseAddrPort("192.0.2.1:5060"), Remote: netip.MustParseAddrPort("[2001:db8::1]:40000")}),
 		Name: "球机", Manufacturer: "M", Model: "X", Firmware: "V1", RegisteredAt: at, ExpiresAt: at.Add(time.Hour), KeepaliveAt: at.Add(time.Minute),
 	}
 }
