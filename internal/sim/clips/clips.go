@@ -157,7 +157,7 @@ func g711(codec media.Codec, encode func(int16) byte) *Clip {
 		from := at % rate
 		pts := int64(at) * media.ClockRate / rate
 		c.Frames = append(c.Frames, &media.Frame{
-			Track: c.Track, PTS: pts, DTS: pts, Key: true, Units: [][]byte{second[from : from+size : from+size]},
+			Track: c.Track, PTS: pts, DTS: pts, Units: [][]byte{second[from : from+size : from+size]},
 		})
 	}
 	return c
@@ -208,7 +208,7 @@ func aac(b []byte) (*Clip, error) {
 			return nil, fmt.Errorf("read tone: bad ADTS length %d at byte %d", size, at)
 		}
 		pts := int64(len(c.Frames)) * 1024 * media.ClockRate / rate
-		c.Frames = append(c.Frames, &media.Frame{Track: c.Track, PTS: pts, DTS: pts, Key: true, Units: [][]byte{h[head:size:size]}})
+		c.Frames = append(c.Frames, &media.Frame{Track: c.Track, PTS: pts, DTS: pts, Units: [][]byte{h[head:size:size]}})
 		at += size
 	}
 	return c, nil
