@@ -30,7 +30,8 @@ type audio struct {
 
 	buf  []byte // the PES payload; before it what AAC left of the last one
 	left int    // of this many bytes
-	pts  int64  // 33 bits or noTime
+	pts  int64  // of the payload, 33 bits or noTime
+	due  int64  // the PTS of what was left, or noTime
 
 	waiting int // packets dropped while the codec is not known
 	since   time.Time
@@ -101,7 +102,7 @@ func (a *audio) finish() {
 	} else {
 		a.publish(8000, 1, nil)
 		dur := int64(len(a.buf)) * media.ClockRate / 8000
-		a.emit(a.buf, a.time(dur))
+		a.emit(a.buf, a.time(a.pts, dur))
 		a.abandon()
 	}
 	if len(a.buf) > maxAudio {
@@ -134,7 +135,7 @@ func (a *audio) settled() bool {
 // beginning of another frame.
 func (a *audio) finishAAC() {
 	b := a.buf
-	first := true
+	stamp := a.pts // belongs to the first frame that begins in this payload
 	for len(b) >= 7 {
 		h, ok := parseADTS(b)
 		if !ok {
@@ -146,14 +147,16 @@ func (a *audio) finishAAC() {
 			break
 		}
 		a.publish(h.rate, h.channels, h.config())
-		dur := int64(1024) * media.ClockRate / int64(h.rate)
-		if len(a.buf)-len(b) < a.left || !first {
-			a.emit(b[h.header:h.size], a.follow(dur)) // began in the packet before
-		} else {
-			a.emit(b[h.header:h.size], a.time(dur))
-			first = false
+		at := &stamp
+		if len(a.buf)-len(b) < a.left {
+			at = &a.due
 		}
+		a.emit(b[h.header:h.size], a.time(*at, int64(1024)*media.ClockRate/int64(h.rate)))
+		*at = noTime
 		b = b[h.size:]
+	}
+	if len(a.buf)-len(b) >= a.left {
+		a.due = stamp
 	}
 	a.left = copy(a.buf, b)
 	a.buf = a.buf[:a.left]
@@ -185,23 +188,14 @@ func (a *audio) emit(b []byte, at int64) {
 	a.d.sink(&m.frame)
 }
 
-// follow is the time of a frame right behind the last one.
-func (a *audio) follow(dur int64) int64 {
-	at := a.last + a.took
-	a.last, a.took = at, dur
-	return at
-}
-
-// time is the time of the first frame of a packet, which lasts dur: the PTS, as
-// long as that goes with the samples; else it is counted, and kept near the video.
-func (a *audio) time(dur int64) int64 {
+// time is the time of a frame that lasts dur: its PTS, as long as that goes with
+// the samples; else it is counted, and kept near the video.
+func (a *audio) time(pts, dur int64) int64 {
 	video := &a.d.video.clock
-	expected := a.last + a.took
-	at := expected
-	if a.pts != noTime {
-		if a.begun {
-			delta := (a.pts - a.lastRaw) << 31 >> 31
-			samples := expected - a.stamped
+	at := a.last + a.took
+	if pts != noTime {
+		if samples := at - a.stamped; a.begun {
+			delta := (pts - a.lastRaw) << 31 >> 31
 			if abs(delta-samples)*10 > samples*3 {
 				a.bad++
 			} else {
@@ -209,24 +203,23 @@ func (a *audio) time(dur int64) int64 {
 			}
 			a.counted = a.counted || a.bad >= badPackets
 		}
-		a.lastRaw = a.pts
+		a.lastRaw = pts
 		if !a.counted {
 			var jumped bool
-			if at, jumped = a.clock.next(a.pts, 33, video); jumped {
+			if at, jumped = a.clock.next(pts, 33, video); jumped {
 				a.d.stats.Jumps++
 			}
 		}
+		a.stamped = at
 	}
-	if a.counted || a.pts == noTime {
-		if video.started && (!a.begun || abs(at-video.out) > maxDrift) {
-			at = video.out
-		}
+	if (a.counted || !a.clock.started) && video.started && (!a.begun || abs(at-video.out) > maxDrift) {
+		at = video.out
 	}
 	if a.begun && at <= a.last {
 		at = a.last + 1
 	}
 	a.begun = true
-	a.stamped, a.last, a.took = at, at, dur
+	a.last, a.took = at, dur
 	return at
 }
 

@@ -135,9 +135,9 @@ type sifted struct {
 	count, size  int  // units kept and their bytes
 }
 
-// sift gathers the parameter sets, if learn says they can be believed, and
-// moves the spans of the units to keep to the front of units.
-func (p *params) sift(b []byte, units []span, learn bool) sifted {
+// sift gathers the parameter sets, those that another unit follows within the
+// first intact bytes, and moves the spans of the units to keep to the front.
+func (p *params) sift(b []byte, units []span, intact int) sifted {
 	var s sifted
 	for _, u := range units {
 		n := b[u.from:u.to]
@@ -150,7 +150,7 @@ func (p *params) sift(b []byte, units []span, learn bool) sifted {
 			s.picture = true
 		case unitVPS, unitSPS, unitPPS:
 			s.sets = true
-			if learn {
+			if u.to < intact {
 				p.keep(class, n)
 			}
 		}

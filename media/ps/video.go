@@ -47,6 +47,7 @@ type video struct {
 	rtp     uint32
 	arrived time.Time
 	damaged bool
+	intact  int  // of a damaged one: bytes that came before the damage
 	keyHint bool // it, or if none is open the next one, begins with a map or a system header
 	isKey   bool // it began with a map or a system header
 	packs   int  // pack headers since it began
@@ -125,7 +126,7 @@ func (v *video) checkStuck() {
 		return
 	}
 	v.stuckPTS, v.usesPTS = v.pts, false
-	v.damaged = true
+	v.damage()
 	v.close()
 }
 
@@ -154,7 +155,9 @@ func (v *video) start(h pesHeader) {
 		rest = true
 	}
 	v.open(pts, dts)
-	v.damaged = v.damaged || rest
+	if rest {
+		v.damaged, v.intact = true, 0
+	}
 }
 
 // endsBefore reports whether the access unit in progress ends where a payload
@@ -179,6 +182,9 @@ func (v *video) open(pts, dts int64) {
 	v.pts, v.dts = pts, dts
 	v.rtp = v.d.now.rtp
 	v.damaged = v.damaged || v.damageNext
+	if v.damageNext {
+		v.intact = 0
+	}
 	v.isKey, v.keyHint = v.keyHint, false
 	v.damageNext = false
 	v.packs, v.marks = 0, 0
@@ -198,7 +204,7 @@ func (v *video) touch() {
 	if !v.isOpen { // it was closed in the middle of a payload
 		v.tooEarly()
 		v.open(noTime, noTime)
-		v.damaged = true
+		v.damaged, v.intact = true, 0
 	}
 	v.arrived = v.d.now.arrived
 	v.dirty = true
@@ -228,10 +234,10 @@ func (v *video) systemStart(from int) int {
 	}
 }
 
-// damage marks what is in progress.
+// damage marks what is in progress; what it has until now is whole.
 func (v *video) damage() {
-	if v.isOpen {
-		v.damaged = true
+	if v.isOpen && !v.damaged {
+		v.damaged, v.intact = true, len(v.buf)
 	}
 }
 
@@ -295,7 +301,11 @@ func (v *video) close() {
 		v.drop()
 		return
 	}
-	s := v.params.sift(v.buf, v.spans, !v.damaged)
+	intact := len(v.buf) + 1
+	if v.damaged {
+		intact = v.intact
+	}
+	s := v.params.sift(v.buf, v.spans, intact)
 	v.d.stats.Guessed = v.params.codec != v.declared
 	if !s.picture {
 		if s.sets && len(v.buf) <= heldMax {
