@@ -1,0 +1,343 @@
+package intake
+
+import (
+	"bytes"
+)
+
+// scheme returns the length of "sip:" or "sips:" at the beginning, 0 if neither.
+func scheme(uri []byte) int {
+	switch {
+	case len(uri) >= 4 && equalFold(uri[:4], "sip:"):
+		return 4
+	case len(uri) >= 5 && equalFold(uri[:5], "sips:"):
+		return 5
+	}
+	return 0
+}
+
+// uriParts are the parts of a SIP URI, as far as they can be told apart.
+type uriParts struct {
+	scheme []byte // "sip:" as written; empty if there was none
+	user   []byte // with its password; nil if there is none
+	host   []byte // name, address or "[v6]"
+	port   []byte // may be anything but a port
+	tail   []byte // parameters and headers, with their first ';' or '?'
+	ok     bool   // false: brackets do not match
+}
+
+func parseURI(uri []byte) (p uriParts) {
+	n := scheme(uri)
+	p.scheme, uri = uri[:n], uri[n:]
+	uri = bytes.TrimPrefix(uri, []byte("//"))
+	if i := bytes.IndexByte(uri, '@'); i >= 0 {
+		p.user, uri = uri[:i:i], uri[i+1:]
+	}
+	if len(uri) > 0 && uri[0] == '[' {
+		i := bytes.IndexByte(uri, ']')
+		if i < 0 {
+			return p
+		}
+		p.host, uri = uri[:i+1], uri[i+1:]
+	} else {
+		i := bytes.IndexAny(uri, ":;?")
+		if i < 0 {
+			i = len(uri)
+		}
+		p.host, uri = uri[:i], uri[i:]
+	}
+	if len(uri) > 0 && uri[0] == ':' {
+		i := bytes.IndexAny(uri, ";?")
+		if i < 0 {
+			i = len(uri)
+		}
+		p.port, uri = uri[1:i], uri[i:]
+		if len(p.port) == 0 {
+			p.port = []byte{' '} // a colon alone: no port, and no good form
+		}
+	}
+	p.tail = uri
+	p.ok = len(p.tail) == 0 || p.tail[0] == ';' || p.tail[0] == '?'
+	return p
+}
+
+// uriOK reports whether sipgo's parser reads the URI, and as what it is. Other
+// schemes than sip and sips are not taken.
+func uriOK(uri []byte) bool {
+	p := parseURI(uri)
+	if len(p.scheme) == 0 || !p.ok || bytes.ContainsAny(uri, "<>\" \t,\\") || hasControl(uri) {
+		return false
+	}
+	if bytes.HasPrefix(uri[len(p.scheme):], []byte("//")) || bytes.IndexByte(p.user, '[') >= 0 {
+		return false
+	}
+	if len(p.host) == 0 && len(p.user) == 0 || !hostOK(p.host) {
+		return false
+	}
+	return p.port == nil || isDigits(p.port) && len(p.port) <= 5
+}
+
+// hostOK accepts a name or number, or an address in brackets of at most the
+// length that sipgo looks at.
+func hostOK(host []byte) bool {
+	if len(host) > 0 && host[0] == '[' {
+		return len(host) > 2 && len(host) <= 41
+	}
+	return !bytes.ContainsAny(host, "[]*@/")
+}
+
+// appendURI appends the URI in a form for which uriOK holds; false if there is
+// none. Blanks and what does not belong go, sip: comes before what has no
+// scheme, a port that is none goes.
+func appendURI(dst, uri []byte) ([]byte, bool) {
+	begin := len(dst)
+	clean := make([]byte, 0, len(uri))
+	for _, c := range uri {
+		if c > ' ' && c != 0x7f && bytes.IndexByte([]byte("<>\",\\"), c) < 0 {
+			clean = append(clean, c)
+		}
+	}
+	p := parseURI(clean)
+	if !p.ok || bytes.IndexByte(p.user, '[') >= 0 || !hostOK(p.host) {
+		return dst[:begin], false
+	}
+	if len(p.scheme) == 0 {
+		p.scheme = []byte("sip:")
+	}
+	dst = append(dst, p.scheme...)
+	if len(p.user) > 0 {
+		dst = append(append(dst, p.user...), '@')
+	}
+	dst = append(dst, p.host...)
+	if isDigits(p.port) && len(p.port) <= 5 {
+		dst = append(append(dst, ':'), p.port...)
+	}
+	dst = append(dst, p.tail...)
+	return dst, uriOK(dst[begin:])
+}
+
+// nameAddr is a From, To, Contact or Route value taken apart, tolerating what
+// can be.
+type nameAddr struct {
+	display []byte // as written, with its quotes
+	uri     []byte // without angle brackets
+	params  []byte // header parameters, with their first ';'
+	exact   bool   // the form is a good one; the URI is not looked at
+}
+
+func parseNameAddr(value []byte) (a nameAddr) {
+	a.exact = !hasControl(value)
+	rest := value
+	if len(rest) > 0 && rest[0] == '"' {
+		i := 1
+		for i < len(rest) && rest[i] != '"' {
+			if rest[i] == '\\' {
+				i++
+			}
+			i++
+		}
+		if i < len(rest) {
+			a.display, rest = rest[:i+1], bytes.TrimLeft(rest[i+1:], blanks)
+			a.exact = a.exact && len(rest) > 0 && rest[0] == '<'
+		} else { // no closing quote: the display name is lost
+			a.exact = false
+			if i = bytes.IndexByte(rest, '<'); i < 0 {
+				i = 1
+			}
+			rest = rest[i:]
+		}
+	}
+	open := bytes.IndexByte(rest, '<')
+	if semi := bytes.IndexAny(rest, ";\""); a.display == nil && open >= 0 && semi >= 0 && semi < open {
+		a.exact = false
+	}
+	if open < 0 {
+		i := bytes.IndexByte(rest, ';')
+		if i < 0 {
+			i = len(rest)
+		}
+		a.uri, a.params = trim(rest[:i]), rest[i:]
+		a.exact = a.exact && len(a.uri) == i
+		return a
+	}
+	if a.display == nil {
+		a.display = trim(rest[:open])
+	}
+	rest = rest[open+1:]
+	end := bytes.IndexByte(rest, '>')
+	if end < 0 { // never closed: the parameters are more likely the header's
+		a.exact = false
+		if end = bytes.IndexByte(rest, ';'); end < 0 {
+			end = len(rest)
+		}
+		a.uri, a.params = trim(rest[:end]), rest[end:]
+		return a
+	}
+	a.uri, a.params = rest[:end], trim(rest[end+1:])
+	a.exact = a.exact && (len(a.params) == 0 || a.params[0] == ';')
+	return a
+}
+
+// addressOK reports whether sipgo's parser reads the From or To value, as what
+// it is.
+func addressOK(value []byte) bool {
+	a := parseNameAddr(value)
+	return a.exact && uriOK(a.uri)
+}
+
+// appendAddress appends the value as "display <uri>;params"; false if there is
+// no URI in it. The display name stays only when it is well formed.
+func appendAddress(dst, value []byte) ([]byte, bool) {
+	begin := len(dst)
+	a := parseNameAddr(value)
+	if a.exact && len(a.display) > 0 {
+		dst = append(append(dst, a.display...), ' ')
+	}
+	dst = append(dst, '<')
+	dst, ok := appendURI(dst, a.uri)
+	dst = append(dst, '>')
+	dst = appendParams(dst, a.params)
+	return dst, ok && addressOK(dst[begin:])
+}
+
+// appendParams appends parameters without blanks around them and without empty
+// ones.
+func appendParams(dst, params []byte) []byte {
+	for p, rest := cutParam(params); len(p) > 0 || rest != nil; p, rest = cutParam(rest) {
+		k, v, valued := bytes.Cut(p, []byte{'='})
+		if k = trim(k); !isToken(k) || hasControl(v) {
+			continue
+		}
+		dst = append(append(dst, ';'), k...)
+		if valued {
+			dst = append(append(dst, '='), trim(v)...)
+		}
+	}
+	return dst
+}
+
+// address reads what identifies the peer.
+func address(value []byte) Address {
+	a := parseNameAddr(value)
+	p := parseURI(trim(a.uri))
+	out := Address{User: p.user, Host: p.host}
+	out.Tag, _ = param(a.params, "tag")
+	out.User, _, _ = bytes.Cut(out.User, []byte{':'}) // a password
+	if p.user == nil && isDigits(p.host) && len(p.host) >= 8 {
+		// an identifier without a domain
+		out.User, out.Host = p.host, nil
+	}
+	return out
+}
+
+// via is one hop taken apart.
+type via struct {
+	protocol, version, transport []byte // "SIP", "2.0", "UDP"
+	host, port                   []byte // port empty if none or no number
+	params                       []byte // with their first ';'
+	exact                        bool   // sipgo's parser reads it as what it is
+}
+
+func parseVia(value []byte) (v via, ok bool) {
+	v.protocol, value, ok = bytes.Cut(value, []byte{'/'})
+	if !ok {
+		return v, false
+	}
+	v.version, value, ok = bytes.Cut(value, []byte{'/'})
+	if !ok {
+		return v, false
+	}
+	v.exact = true
+	if n := len(v.protocol) + len(v.version); n != len(trim(v.protocol))+len(trim(v.version)) {
+		v.exact = false
+		v.protocol, v.version = trim(v.protocol), trim(v.version)
+	}
+	if len(value) > 0 && (value[0] == ' ' || value[0] == '\t') {
+		v.exact = false
+		value = trim(value)
+	}
+	v.transport, value = cutBlank(value)
+	if !isToken(v.protocol) || !isToken(v.version) || !isToken(v.transport) {
+		return v, false
+	}
+	i := bytes.IndexByte(value, ';')
+	if i < 0 {
+		i = len(value)
+	}
+	sentBy := value[:i]
+	v.params = value[i:]
+	if bytes.ContainsAny(sentBy, blanks) {
+		v.exact = false
+		sentBy = bytes.Map(func(r rune) rune {
+			if r == ' ' || r == '\t' {
+				return -1
+			}
+			return r
+		}, sentBy)
+	}
+	p := parseURI(sentBy)
+	v.host, v.port = p.host, p.port
+	if len(p.host) == 0 || p.user != nil || p.scheme != nil && len(p.scheme) > 0 || !hostOK(p.host) || hasControl(sentBy) || bytes.ContainsAny(sentBy, "<>\",") {
+		return v, false
+	}
+	if !p.ok || p.port != nil && (!isDigits(p.port) || len(p.port) > 5) {
+		v.exact, v.port = false, nil
+	}
+	// sipgo misreads blanks, empty and quoted parameters, and a branch is what
+	// it tells transactions by
+	if bytes.ContainsAny(v.params, " \t\",") || bytes.Contains(v.params, []byte(";;")) ||
+		bytes.HasSuffix(v.params, []byte(";")) || hasControl(v.params) {
+		v.exact = false
+	}
+	if branch, _ := param(v.params, "branch"); len(branch) == 0 {
+		v.exact = false
+	}
+	return v, true
+}
+
+// appendTo appends the hop in the form sipgo reads. An absent branch is made
+// from fallback, with rport set the parameter stands there without a value.
+func (v *via) appendTo(dst []byte, fallback uint64, rport bool) []byte {
+	dst = append(append(dst, v.protocol...), '/')
+	dst = append(append(dst, v.version...), '/')
+	dst = append(append(dst, v.transport...), ' ')
+	dst = append(dst, v.host...)
+	if len(v.port) > 0 {
+		dst = append(append(dst, ':'), v.port...)
+	}
+	for p, rest := cutParam(v.params); len(p) > 0 || rest != nil; p, rest = cutParam(rest) {
+		k, value, valued := bytes.Cut(p, []byte{'='})
+		k, value = trim(k), bytes.Trim(value, "\" \t")
+		if !isToken(k) || bytes.ContainsAny(value, "\", \t") || hasControl(value) {
+			continue
+		}
+		switch {
+		case equalFold(k, "branch"):
+			if len(value) == 0 {
+				continue
+			}
+			fallback = 0
+		case rport && equalFold(k, "rport"):
+			continue
+		}
+		dst = append(append(dst, ';'), k...)
+		if valued && len(value) > 0 {
+			dst = append(append(dst, '='), value...)
+		}
+	}
+	if rport {
+		dst = append(dst, ";rport"...)
+	}
+	if fallback != 0 {
+		dst = append(dst, ";branch=z9hG4bK"...)
+		dst = appendHex(dst, fallback)
+	}
+	return dst
+}
+
+func appendHex(dst []byte, n uint64) []byte {
+	const digits = "0123456789abcdef"
+	for shift := 60; shift >= 0; shift -= 4 {
+		dst = append(dst, digits[n>>shift&15])
+	}
+	return dst
+}

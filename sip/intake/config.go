@@ -1,0 +1,63 @@
+package intake
+
+import "time"
+
+// Config bounds what peers may cost. A zero field takes its default.
+type Config struct {
+	// MaxMessageTCP is the most bytes of one message over TCP or TLS; default
+	// 8 MiB, which a catalog of 10,000 items needs. The connection that sends more is
+	// answered 413 where that is possible, or closed.
+	MaxMessageTCP int
+	// MaxBody is the most bytes of a body, over any transport; default
+	// MaxMessageTCP less 64 KiB. A larger one is answered 413.
+	MaxBody int
+	// MaxPartial is the most bytes of all unfinished messages over 64 KiB
+	// together; default 256 MiB. The connection that would exceed it is closed.
+	MaxPartial int64
+	// Conns is the most connections at once, ConnsPerIP from one address (of
+	// IPv6 one /64); defaults 100,000 and 4,096. More are refused. Sites behind
+	// NAT come from one address: a low ConnsPerIP locks cameras out.
+	Conns, ConnsPerIP int
+	// IdleTCP is how long a connection may be silent; default 10 min. It must
+	// be longer than the longest keepalive interval of any device.
+	IdleTCP time.Duration
+	// MessageTCP is how long a message may take from its first byte to its last, and
+	// a new connection to its first message; default 30 s.
+	MessageTCP time.Duration
+	// WriteTimeout is how long a peer may refuse to take bytes before its
+	// connection is closed; default 10 s.
+	WriteTimeout time.Duration
+	// Answers is how many answers are kept for retransmissions over UDP, for
+	// 32 s each; a power of two, default 65,536. They take about 500 bytes each. When a newer
+	// one takes its place early, a retransmission is answered anew.
+	Answers int
+	// ReadBuffer is asked of the system for each UDP socket; default 8 MiB.
+	// Smaller ones lose datagrams in bursts.
+	ReadBuffer int
+}
+
+func (c Config) withDefaults() Config {
+	set := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	wait := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	set(&c.MaxMessageTCP, 8<<20)
+	set(&c.MaxBody, max(c.MaxMessageTCP-maxHead, c.MaxMessageTCP/2))
+	set(&c.Conns, 100_000)
+	set(&c.ConnsPerIP, 4096)
+	set(&c.Answers, 1<<16)
+	set(&c.ReadBuffer, 8<<20)
+	wait(&c.IdleTCP, 10*time.Minute)
+	wait(&c.MessageTCP, 30*time.Second)
+	wait(&c.WriteTimeout, 10*time.Second)
+	if c.MaxPartial <= 0 {
+		c.MaxPartial = 256 << 20
+	}
+	return c
+}

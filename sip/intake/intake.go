@@ -1,0 +1,274 @@
+package intake
+
+import (
+	"errors"
+	"hash/maphash"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"fengsui/sip/flow"
+	"fengsui/sip/trace"
+)
+
+// Intake is shared by all sockets of a server. Its methods may be called from
+// several goroutines.
+type Intake struct {
+	// Set once.
+	cfg     Config
+	direct  Direct
+	ring    *trace.Ring
+	metrics *metrics
+	log     zerolog.Logger
+	faults  zerolog.Logger // log, sampled: anybody can cause these lines
+	answers *answers
+	noted   noted
+	works   sync.Pool // *work
+	buffers sync.Pool // *[]byte, for connections
+
+	onClose atomic.Pointer[func(flow.Flow)]
+	seq     atomic.Uint64
+	partial atomic.Int64 // bytes of unfinished messages over 64 KiB
+	conns   connections
+}
+
+// New returns an intake that answers through d. A nil d leaves everything to
+// sipgo, a nil ring keeps no trace.
+func New(cfg Config, d Direct, ring *trace.Ring, reg prometheus.Registerer, log zerolog.Logger) *Intake {
+	cfg = cfg.withDefaults()
+	return &Intake{
+		cfg: cfg, direct: d, ring: ring, metrics: newMetrics(reg), log: log,
+		faults:  log.Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Second}),
+		answers: newAnswers(cfg.Answers),
+		noted:   noted{seed: maphash.MakeSeed()},
+		works:   sync.Pool{New: func() any { return new(work) }},
+		buffers: sync.Pool{New: func() any { return new([]byte) }},
+	}
+}
+
+// OnClose sets what is called, once, when the connection of a flow has ended.
+// It must not block. It is set before serving.
+func (in *Intake) OnClose(fn func(flow.Flow)) { in.onClose.Store(&fn) }
+
+// work is the memory one message needs on its way. It belongs to one goroutine
+// at a time.
+type work struct {
+	head    head
+	request Request
+	fixed   []byte // the message repaired for a direct answer
+	answer  []byte
+	stamps  []byte
+	out     []byte // the message repaired for sipgo
+}
+
+// sender sends an answer back where its request came from. It counts what goes
+// wrong; there is nobody to tell.
+type sender interface{ send(answer []byte) }
+
+// take handles one message. It returns what is to be handed to sipgo, repaired
+// and stamped, or nil; the bytes are w's.
+func (in *Intake) take(w *work, raw []byte, f flow.Flow, back sender) []byte {
+	now := time.Now()
+	in.metrics.received.of(f.Transport).Inc()
+	in.metrics.receivedBytes.of(f.Transport).Add(float64(len(raw)))
+	var key answerKey
+	if !f.Stream() {
+		key = in.answers.key(raw, &f)
+		var repeated bool
+		if w.answer, repeated = in.answers.append(w.answer[:0], key, now); repeated {
+			in.metrics.repeats.Inc()
+			back.send(w.answer)
+			return nil
+		}
+	}
+	h := &w.head
+	if err := h.parse(raw); err != nil {
+		in.malformed(w, raw, f, now, back, err)
+		return nil
+	}
+	if len(h.body) > in.cfg.MaxBody {
+		in.tooLarge(w, raw, f, now, back)
+		return nil
+	}
+	seq := in.seq.Add(1)
+	if in.mayAnswer(h) {
+		if done := in.answer(w, raw, f, now, seq, key, back); done {
+			return nil
+		}
+	}
+	in.ring.Add(now, trace.In, f, raw)
+	w.stamps = append(append(w.stamps[:0], HeaderSeq...), ": "...)
+	w.stamps = strconv.AppendUint(w.stamps, seq, 10)
+	w.stamps = append(append(append(w.stamps, "\r\n"...), HeaderFlow...), ": "...)
+	w.stamps, _ = f.AppendText(w.stamps) // never fails
+	w.stamps = append(w.stamps, "\r\n"...)
+	w.out = h.appendTo(w.out[:0], w.stamps)
+	in.repaired(h, h.quirks, f)
+	return w.out
+}
+
+// mayAnswer reports whether a request is one that Direct may answer. What came
+// over a proxy or asks for an extension goes to sipgo. A Route is ours, put
+// there by devices that configure us as their proxy.
+func (in *Intake) mayAnswer(h *head) bool {
+	if in.direct == nil || h.response || h.method != "REGISTER" && h.method != "MESSAGE" {
+		return false
+	}
+	hops := 0
+	for i := range h.fields {
+		switch h.fields[i].kind {
+		case kVia:
+			hops++
+			if _, more := cutItem(h.fields[i].value); len(more) > 0 {
+				hops++
+			}
+		case kRecordRoute, kRequire:
+			return false
+		}
+	}
+	return hops == 1
+}
+
+// answer asks Direct, which gets the message repaired if it was in bad form.
+func (in *Intake) answer(w *work, raw []byte, f flow.Flow, now time.Time, seq uint64, key answerKey, back sender) bool {
+	h, message, quirks := &w.head, raw, w.head.quirks
+	if quirks != 0 {
+		w.fixed = h.appendTo(w.fixed[:0], nil)
+		message = w.fixed
+		if err := h.parse(message); err != nil { // cannot be: the fuzz test says so
+			return false
+		}
+		h.quirks = quirks
+	}
+	r := &w.request
+	h.request(r, message)
+	r.Flow, r.At, r.Seq = f, now, seq
+	var a Answer
+	kind, ok, refused := trace.Register, in.metrics.registerOK, in.metrics.registerNo
+	if r.Method == "REGISTER" {
+		a = in.direct.Register(r)
+	} else {
+		kind, ok, refused = trace.Keepalive, in.metrics.keepaliveOK, in.metrics.keepalive
+		var answered bool
+		if a, answered = in.direct.Message(r); !answered {
+			return false
+		}
+	}
+	w.answer = w.answer[:0]
+	if a.Status != 0 {
+		w.answer = AppendAnswer(w.answer, r, a)
+		back.send(w.answer)
+		if !f.Stream() {
+			in.answers.put(key, w.answer, now)
+		}
+	}
+	if a.Status >= 200 && a.Status <= 299 {
+		ok.Inc()
+	} else {
+		refused.Inc()
+	}
+	in.repaired(h, quirks, f)
+	in.ring.Exchange(now, kind, r.From.User, f, raw, w.answer, a.Status)
+	return true
+}
+
+// malformed answers 400 where the fields of an answer can be read.
+func (in *Intake) malformed(w *work, raw []byte, f flow.Flow, now time.Time, back sender, err error) {
+	h := &w.head
+	if h.method == "" && !h.response { // not even a start line: a scanner, a stray datagram
+		in.metrics.dropped.WithLabelValues(dropJunk).Inc()
+		return
+	}
+	in.metrics.dropped.WithLabelValues(dropMalformed).Inc()
+	in.ring.Add(now, trace.In, f, raw)
+	in.faults.Warn().Err(err).Stringer("flow", f).Msg("malformed message")
+	var bad ErrMalformed
+	if errors.As(err, &bad) {
+		in.refuse(w, f, now, back, Answer{Status: 400, Reason: "Bad Request (" + bad.What + ")"})
+	}
+}
+
+// tooLarge answers 413.
+func (in *Intake) tooLarge(w *work, raw []byte, f flow.Flow, now time.Time, back sender) {
+	in.metrics.dropped.WithLabelValues(dropTooLarge).Inc()
+	in.ring.Add(now, trace.In, f, raw)
+	in.faults.Warn().Int("bytes", len(raw)).Stringer("flow", f).Msg("message too large")
+	in.refuse(w, f, now, back, Answer{Status: 413})
+}
+
+// refuse answers a request of which only the head is understood, and that
+// perhaps in part.
+func (in *Intake) refuse(w *work, f flow.Flow, now time.Time, back sender, a Answer) {
+	h := &w.head
+	if !h.answerable() {
+		return
+	}
+	r := Request{Flow: f, From: address(h.fields[h.from].value), To: address(h.fields[h.to].value)}
+	// AppendAnswer reads From, To and CSeq of Raw, which must be clean
+	for i := range h.fields {
+		fd := &h.fields[i]
+		switch i {
+		case h.from, h.to, h.cseq:
+			if hasControl(fd.value) || len(fd.value) == 0 {
+				return
+			}
+		case h.callID:
+			r.CallID = fd.value
+		default:
+			if fd.kind != kVia {
+				continue
+			}
+			for hop, rest := cutItem(fd.value); ; hop, rest = cutItem(rest) {
+				if _, ok := parseVia(hop); !ok {
+					return
+				}
+				r.Vias = append(r.Vias, hop)
+				if len(rest) == 0 {
+					break
+				}
+			}
+		}
+	}
+	r.Raw = append(append(r.Raw, h.method...), "\r\n"...)
+	for _, i := range [...]int{h.from, h.to, h.cseq} {
+		r.Raw = append(appendName(r.Raw, h.fields[i].name), h.fields[i].value...)
+		r.Raw = append(r.Raw, "\r\n"...)
+	}
+	w.answer = AppendAnswer(w.answer[:0], &r, a)
+	in.ring.Add(now, trace.Out, f, w.answer)
+	back.send(w.answer)
+}
+
+// repaired counts what was set right, and logs it once an hour for a peer.
+func (in *Intake) repaired(h *head, q Quirk, f flow.Flow) {
+	if q == 0 {
+		return
+	}
+	in.metrics.quirks(q)
+	user := address(h.fields[h.from].value).User
+	if in.noted.first(user, q, time.Now()) {
+		in.log.Info().Bytes("device", user).Stringer("quirk", q).Stringer("flow", f).Msg("message repaired")
+	}
+}
+
+// noted remembers what was logged in this hour, in a table where a newer entry
+// takes the place of an older: a line too many is no harm.
+type noted struct {
+	seed  maphash.Seed
+	table [4096]atomic.Uint64
+}
+
+func (n *noted) first(user []byte, q Quirk, now time.Time) bool {
+	var h maphash.Hash
+	h.SetSeed(n.seed)
+	_, _ = h.Write(user) // never fails
+	_ = h.WriteByte(byte(q))
+	_ = h.WriteByte(byte(q >> 8))
+	key := h.Sum64()
+	stamp := key ^ uint64(now.Unix()/3600)*0x9e3779b97f4a7c15
+	return n.table[key%uint64(len(n.table))].Swap(stamp) != stamp
+}

@@ -1,0 +1,66 @@
+package intake
+
+import (
+	"time"
+
+	"fengsui/sip/flow"
+)
+
+// The headers stamped on each message handed to sipgo. What a peer sends under
+// these names is removed.
+const (
+	// HeaderSeq holds Request.Seq in decimal.
+	HeaderSeq = "X-Recv-Seq"
+	// HeaderFlow holds the flow as flow.Parse reads it.
+	HeaderFlow = "X-Recv-Flow"
+)
+
+// Request is one scanned SIP request. Its byte slices point into Raw and are
+// valid only during the call that was given it.
+type Request struct {
+	Raw           []byte
+	Method        string   // upper case
+	URI           []byte   // Request-URI: "sip:34020000002000000001@3402000000"
+	Vias          [][]byte // values, top first, one hop each
+	From, To      Address
+	CallID        []byte
+	CSeq          uint32
+	Contact       []byte // URI of the first Contact, or "*"; nil if absent
+	ContactParams []byte // what follows the URI: ";expires=3600"
+	Expires       int    // seconds, of the Contact or else of the header; -1 absent or unreadable
+	Authorization []byte
+	UserAgent     []byte
+	ContentType   []byte
+	Body          []byte
+	Flow          flow.Flow
+	At            time.Time
+	Seq           uint64 // order of receipt over all sockets, from 1
+}
+
+// Address is what identifies a peer in From or To.
+type Address struct{ User, Host, Tag []byte }
+
+// Header is one header field of an answer.
+type Header struct{ Name, Value string }
+
+// Answer is the answer to a request. AppendAnswer adds Via, From, To with tag,
+// Call-ID, CSeq and Content-Length. Status 0 means to stay silent.
+type Answer struct {
+	Status  int
+	Reason  string // empty: the usual words for Status
+	Headers []Header
+}
+
+// Direct answers REGISTER and MESSAGE where they come in, without a transaction
+// of sipgo. Calls must not block and may come from several goroutines at once.
+type Direct interface {
+	Register(r *Request) Answer
+	// Message answers a keepalive. Any other MESSAGE is not answered and goes
+	// on to sipgo.
+	Message(r *Request) (a Answer, answered bool)
+}
+
+// ErrMalformed reports a message that cannot be understood.
+type ErrMalformed struct{ What string }
+
+func (e ErrMalformed) Error() string { return "malformed message: " + e.What }

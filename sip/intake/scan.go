@@ -1,0 +1,230 @@
+package intake
+
+import (
+	"hash/maphash"
+	"net/http"
+	"strconv"
+)
+
+// Scan reads a request, tolerating what [Repair] can set right: then Raw is not
+// the given bytes but the repaired message. Flow, At and Seq are left to the
+// caller. The error is [ErrMalformed]; a response is one too.
+func Scan(raw []byte) (Request, error) {
+	var h head
+	if err := h.parse(raw); err != nil {
+		return Request{}, err
+	}
+	if h.response {
+		return Request{}, ErrMalformed{"not a request"}
+	}
+	if h.quirks != 0 {
+		raw = h.appendTo(nil, nil)
+		if err := h.parse(raw); err != nil {
+			return Request{}, err
+		}
+	}
+	var r Request
+	h.request(&r, raw)
+	return r, nil
+}
+
+// request fills r, whose Vias are used again.
+func (h *head) request(r *Request, raw []byte) {
+	number, _, _ := splitCSeq(h.fields[h.cseq].value)
+	*r = Request{
+		Raw: raw, Method: h.method, URI: h.uri, Vias: r.Vias[:0],
+		From: address(h.fields[h.from].value), To: address(h.fields[h.to].value),
+		CallID: h.fields[h.callID].value, CSeq: uint32(number), Expires: -1, Body: h.body,
+	}
+	for i := range h.fields {
+		f := &h.fields[i]
+		switch f.kind {
+		case kVia:
+			for hop, rest := cutItem(f.value); ; hop, rest = cutItem(rest) {
+				if len(hop) > 0 {
+					r.Vias = append(r.Vias, hop)
+				}
+				if len(rest) == 0 {
+					break
+				}
+			}
+		case kContact:
+			if item, _ := cutItem(f.value); r.Contact == nil && len(item) > 0 {
+				a := parseNameAddr(item)
+				r.Contact, r.ContactParams = a.uri, a.params
+			}
+		case kExpires:
+			if r.Expires < 0 {
+				r.Expires = contentLength(f.value)
+			}
+		case kAuthorization:
+			if r.Authorization == nil {
+				r.Authorization = f.value
+			}
+		case kUserAgent:
+			r.UserAgent = f.value
+		case kType:
+			r.ContentType = f.value
+		}
+	}
+	if value, ok := param(r.ContactParams, "expires"); ok { // RFC 3261, 10.2.1.1: before the header
+		if n := contentLength(value); n >= 0 {
+			r.Expires = n
+		}
+	}
+}
+
+// Header returns the first value of a header, by its full name in any case;
+// fields in compact form are found too. It is nil if there is none.
+func (r *Request) Header(name string) []byte {
+	want := kindOf([]byte(name))
+	var h head
+	_, lines := h.cutLine(r.Raw)
+	for len(lines) > 0 {
+		var line []byte
+		if line, lines = h.cutLine(lines); len(line) == 0 {
+			return nil
+		}
+		if n, value, ok := cutHeader(line); ok && (equalFold(n, name) || compact(n, name, want)) {
+			return value
+		}
+	}
+	return nil
+}
+
+// compact reports whether n is the one-letter form of a header's name.
+func compact(n []byte, name string, want kind) bool {
+	if len(n) != 1 || len(name) == 1 {
+		return false
+	}
+	switch n[0] | 0x20 {
+	case 's':
+		return equalFold([]byte(name), "Subject")
+	case 'o':
+		return equalFold([]byte(name), "Event")
+	case 'k':
+		return equalFold([]byte(name), "Supported")
+	case 'e':
+		return equalFold([]byte(name), "Content-Encoding")
+	case 'u':
+		return equalFold([]byte(name), "Allow-Events")
+	case 'r':
+		return equalFold([]byte(name), "Refer-To")
+	case 'b':
+		return equalFold([]byte(name), "Referred-By")
+	}
+	return want != kOther && kindOf(n) == want
+}
+
+// tagSeed makes our tags unlike those of another run. It never changes.
+var tagSeed = maphash.MakeSeed()
+
+// AppendAnswer appends the whole answer. Its To tag is a keyed hash of Call-ID
+// and From tag, so repeats of a request get the same. The top Via gets the
+// source address as RFC 3581 has it: rport if asked for, received if asked for
+// or other than the host.
+func AppendAnswer(dst []byte, r *Request, a Answer) []byte {
+	dst = append(dst, "SIP/2.0 "...)
+	dst = strconv.AppendInt(dst, int64(a.Status), 10)
+	dst = append(dst, ' ')
+	if a.Reason != "" {
+		dst = append(dst, a.Reason...)
+	} else {
+		dst = append(dst, reasonOf(a.Status)...)
+	}
+	dst = append(dst, "\r\n"...)
+	for i, hop := range r.Vias {
+		dst = append(dst, "Via: "...)
+		if i == 0 && r.Flow.Remote.IsValid() {
+			dst = appendReceived(dst, hop, r)
+		} else {
+			dst = append(dst, hop...)
+		}
+		dst = append(dst, "\r\n"...)
+	}
+	dst = appendLine(dst, "From: ", r.Header("From"))
+	dst = append(append(dst, "To: "...), r.Header("To")...)
+	if len(r.To.Tag) == 0 {
+		var h maphash.Hash
+		h.SetSeed(tagSeed)
+		_, _ = h.Write(r.CallID) // never fails
+		_ = h.WriteByte(0)
+		_, _ = h.Write(r.From.Tag)
+		dst = appendHex(append(dst, ";tag="...), h.Sum64())
+	}
+	dst = append(dst, "\r\n"...)
+	dst = appendLine(dst, "Call-ID: ", r.CallID)
+	dst = appendLine(dst, "CSeq: ", r.Header("CSeq"))
+	for _, h := range a.Headers {
+		dst = append(append(append(append(dst, h.Name...), ": "...), h.Value...), "\r\n"...)
+	}
+	return append(dst, "Content-Length: 0\r\n\r\n"...)
+}
+
+func appendLine(dst []byte, name string, value []byte) []byte {
+	return append(append(append(dst, name...), value...), "\r\n"...)
+}
+
+func appendReceived(dst, hop []byte, r *Request) []byte {
+	v, ok := parseVia(hop)
+	if !ok {
+		return append(dst, hop...)
+	}
+	_, rport := param(v.params, "rport")
+	dst = append(append(append(append(append(append(dst, v.protocol...), '/'), v.version...), '/'), v.transport...), ' ')
+	dst = append(dst, v.host...)
+	if len(v.port) > 0 {
+		dst = append(append(dst, ':'), v.port...)
+	}
+	for p, rest := cutParam(v.params); len(p) > 0 || rest != nil; p, rest = cutParam(rest) {
+		switch k, _, _ := cutByte(p, '='); {
+		case equalFold(k, "received"), len(p) == 0:
+		case equalFold(k, "rport"):
+			dst = append(dst, ";rport="...)
+			dst = strconv.AppendUint(dst, uint64(r.Flow.Remote.Port()), 10)
+		default:
+			dst = append(append(dst, ';'), p...)
+		}
+	}
+	begin := len(dst)
+	dst = append(dst, ";received="...)
+	address := len(dst)
+	dst = r.Flow.Remote.Addr().WithZone("").AppendTo(dst)
+	if !rport && string(dst[address:]) == string(bareHost(v.host)) {
+		dst = dst[:begin]
+	}
+	return dst
+}
+
+func bareHost(host []byte) []byte {
+	if n := len(host); n > 2 && host[0] == '[' {
+		return host[1 : n-1]
+	}
+	return host
+}
+
+// reasonOf has SIP's words where they differ from HTTP's.
+func reasonOf(status int) string {
+	switch status {
+	case 408:
+		return "Request Timeout"
+	case 413:
+		return "Request Entity Too Large"
+	case 420:
+		return "Bad Extension"
+	case 423:
+		return "Interval Too Brief"
+	case 480:
+		return "Temporarily Unavailable"
+	case 481:
+		return "Call/Transaction Does Not Exist"
+	case 486:
+		return "Busy Here"
+	case 503:
+		return "Service Unavailable"
+	}
+	if text := http.StatusText(status); text != "" {
+		return text
+	}
+	return "Unknown"
+}

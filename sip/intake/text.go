@@ -1,0 +1,202 @@
+package intake
+
+import (
+	"bytes"
+	"strings"
+)
+
+// blanks are what may stand between tokens once lines are unfolded.
+const blanks = " \t\r\n"
+
+func trim(b []byte) []byte { return bytes.Trim(b, blanks) }
+
+// trimLeading removes what may come before a start line.
+func trimLeading(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n\x00") }
+
+func equalFold(b []byte, s string) bool { return len(b) == len(s) && strings.EqualFold(string(b), s) }
+
+// cutBlank splits at the first run of blanks.
+func cutBlank(b []byte) (first, rest []byte) {
+	i := bytes.IndexAny(b, blanks)
+	if i < 0 {
+		return b, nil
+	}
+	return b[:i], bytes.TrimLeft(b[i:], blanks)
+}
+
+func cutByte(b []byte, sep byte) (before, after []byte, found bool) {
+	if i := bytes.IndexByte(b, sep); i >= 0 {
+		return trim(b[:i]), trim(b[i+1:]), true
+	}
+	return trim(b), nil, false
+}
+
+func cutHeader(line []byte) (name, value []byte, ok bool) { return cutByte(line, ':') }
+
+// cutItem splits a list at its first comma outside quotes and angle brackets.
+// Both parts are trimmed.
+func cutItem(b []byte) (item, rest []byte) {
+	quoted, inside := false, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"' && !inside:
+			quoted = !quoted
+		case quoted:
+		case c == '<':
+			inside = true
+		case c == '>':
+			inside = false
+		case c == ',' && !inside:
+			return trim(b[:i]), trim(b[i+1:])
+		}
+	}
+	return trim(b), nil
+}
+
+// cutParam splits ";a=1;b" at its next semicolon outside quotes: the parameter
+// without the semicolon before it, trimmed, and the rest.
+func cutParam(b []byte) (param, rest []byte) {
+	b = bytes.TrimLeft(b, "; \t\r\n")
+	quoted := false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == ';' && !quoted:
+			return trim(b[:i]), b[i:]
+		}
+	}
+	return trim(b), nil
+}
+
+// param is the value of a parameter of ";a=1;b", without quotes.
+func param(params []byte, name string) (value []byte, ok bool) {
+	for p, rest := cutParam(params); len(p) > 0 || rest != nil; p, rest = cutParam(rest) {
+		k, v, _ := bytes.Cut(p, []byte{'='})
+		if equalFold(trim(k), name) {
+			return bytes.Trim(v, "\" \t"), true
+		}
+	}
+	return nil, false
+}
+
+func isDigits(b []byte) bool {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+func hasControl(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+// isToken is RFC 3261's token.
+func isToken(b []byte) bool {
+	for _, c := range b {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case strings.IndexByte("-.!%*_+`'~", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+func isVersion(b []byte) bool { return equalFold(b, "SIP/2.0") }
+
+// methodName is the upper-case name, without allocation for the usual ones.
+func methodName(b []byte) string {
+	for _, m := range [...]string{
+		"MESSAGE", "REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "NOTIFY", "INFO", "OPTIONS",
+		"SUBSCRIBE", "PRACK", "UPDATE", "REFER", "PUBLISH",
+	} {
+		if equalFold(b, m) {
+			return m
+		}
+	}
+	return strings.ToUpper(string(b))
+}
+
+// kindOf knows the names that matter here, in full and in compact form.
+func kindOf(name []byte) kind {
+	is := func(s string, k kind) kind {
+		if equalFold(name, s) {
+			return k
+		}
+		return kOther
+	}
+	switch len(name) {
+	case 1:
+		switch name[0] | 0x20 {
+		case 'v':
+			return kVia
+		case 'f':
+			return kFrom
+		case 't':
+			return kTo
+		case 'i':
+			return kCallID
+		case 'm':
+			return kContact
+		case 'l':
+			return kLength
+		case 'c':
+			return kType
+		case 'r', 'b':
+			return kReference
+		}
+	case 2:
+		return is("To", kTo)
+	case 3:
+		return is("Via", kVia)
+	case 4:
+		return is("From", kFrom) | is("CSeq", kCSeq)
+	case 5:
+		return is("Route", kRoute)
+	case 7:
+		return is("Call-ID", kCallID) | is("Contact", kContact) | is("Expires", kExpires) | is("Require", kRequire)
+	case 8:
+		return is("Refer-To", kReference)
+	case 10:
+		return is("User-Agent", kUserAgent) | is(HeaderSeq, kStamp)
+	case 11:
+		return is(HeaderFlow, kStamp) | is("Referred-By", kReference)
+	case 12:
+		return is("Max-Forwards", kMaxForwards) | is("Content-Type", kType) | is("Record-Route", kRecordRoute)
+	case 13:
+		return is("Authorization", kAuthorization) | is("Proxy-Require", kRequire)
+	case 14:
+		return is("Content-Length", kLength)
+	}
+	return kOther
+}
+
+// nameOf is the header's full name, for messages.
+func nameOf(k kind) string {
+	switch k {
+	case kVia:
+		return "Via"
+	case kFrom:
+		return "From"
+	case kTo:
+		return "To"
+	case kCallID:
+		return "Call-ID"
+	case kCSeq:
+		return "CSeq"
+	}
+	return "header"
+}

@@ -1,0 +1,236 @@
+package trace
+
+import (
+	"bytes"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"fengsui/sip/flow"
+)
+
+// Kind is the kind of an exchange that is counted instead of kept for good.
+type Kind uint8
+
+// The kinds.
+const (
+	Register Kind = iota
+	Keepalive
+	kinds
+)
+
+const (
+	lastKept  = 3       // exchanges kept of each kind and device
+	maxKept   = 4 << 10 // bytes kept of one request or answer
+	shards    = 16
+	rowWeight = 512 // rough bytes of a row without its messages
+	maxDevice = 64  // bytes of a device name; a longer one is cut
+)
+
+// Routine counts the exchanges of one device since it was first heard, or since
+// its row was last given away for want of room.
+type Routine struct {
+	Registers  uint64 // REGISTER requests
+	Refused    uint64 // of these, answered other than 2xx; the usual 401 challenge is one
+	Keepalives uint64
+	Failed     uint64 // keepalives answered other than 2xx
+	Last       time.Time
+}
+
+// exchange is a request and its answer. The buffers are used again.
+type exchange struct {
+	at              time.Time
+	flow            flow.Flow
+	request, answer []byte
+	sizes           [2]int // on the wire
+}
+
+// row is one device's exchanges. Guarded by its shard's mu.
+type row struct {
+	device     string
+	counts     Routine
+	last       [kinds][lastKept]exchange
+	next       [kinds]int // where the next exchange of that kind goes
+	weight     int        // bytes of the buffers
+	newer, old *row       // neighbours in the order of use
+}
+
+// shard is one part of the devices, with a part of the memory.
+type shard struct {
+	mu     sync.Mutex
+	rows   map[string]*row
+	newest *row
+	oldest *row
+	weight int // of all rows
+	limit  int
+}
+
+type routines struct {
+	seed   maphash.Seed
+	shards [shards]shard
+}
+
+func (rs *routines) init(limit int) {
+	rs.seed = maphash.MakeSeed()
+	for i := range rs.shards {
+		rs.shards[i].rows = make(map[string]*row)
+		rs.shards[i].limit = limit / shards
+	}
+}
+
+func (rs *routines) of(device []byte) *shard {
+	return &rs.shards[maphash.Bytes(rs.seed, device)%shards]
+}
+
+// Exchange counts one REGISTER or keepalive and keeps it among the device's
+// last three of that kind. Both messages are copied, at most 4 KiB of each; an
+// empty answer means none was sent. When memory is short the device not heard
+// for longest is forgotten, but never the one being added.
+func (r *Ring) Exchange(at time.Time, kind Kind, device []byte, f flow.Flow, request, answer []byte, status int) {
+	if r == nil || kind >= kinds {
+		return
+	}
+	device = device[:min(len(device), maxDevice)]
+	s := r.routine.of(device)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.row(device)
+	w.counts.Last = at
+	ok := status >= 200 && status <= 299
+	switch kind {
+	case Register:
+		w.counts.Registers++
+		if !ok {
+			w.counts.Refused++
+		}
+	case Keepalive:
+		w.counts.Keepalives++
+		if !ok {
+			w.counts.Failed++
+		}
+	}
+	e := &w.last[kind][w.next[kind]]
+	w.next[kind] = (w.next[kind] + 1) % lastKept
+	before := cap(e.request) + cap(e.answer)
+	e.at, e.flow = at, f
+	e.sizes = [2]int{len(request), len(answer)}
+	e.request = append(e.request[:0], request[:min(len(request), maxKept)]...)
+	e.answer = append(e.answer[:0], answer[:min(len(answer), maxKept)]...)
+	grown := cap(e.request) + cap(e.answer) - before
+	w.weight += grown
+	s.weight += grown
+	for s.weight > s.limit && s.oldest != w {
+		s.forget(s.oldest)
+	}
+}
+
+// row returns the device's row as the newest. A new device takes over the
+// oldest row with its buffers when the memory is used up.
+func (s *shard) row(device []byte) *row {
+	w := s.rows[string(device)]
+	if w == nil {
+		if s.oldest != nil && s.weight+rowWeight > s.limit {
+			w = s.oldest
+			delete(s.rows, w.device)
+			w.counts = Routine{}
+			w.next = [kinds]int{}
+			for k := range w.last {
+				for i := range w.last[k] {
+					e := &w.last[k][i]
+					*e = exchange{request: e.request[:0], answer: e.answer[:0]}
+				}
+			}
+			s.unlink(w)
+		} else {
+			w = &row{weight: rowWeight}
+			s.weight += rowWeight
+		}
+		w.device = string(device)
+		s.rows[w.device] = w
+	} else {
+		s.unlink(w)
+	}
+	w.old = s.newest
+	if w.old != nil {
+		w.old.newer = w
+	}
+	s.newest = w
+	if s.oldest == nil {
+		s.oldest = w
+	}
+	return w
+}
+
+func (s *shard) unlink(w *row) {
+	if w.newer != nil {
+		w.newer.old = w.old
+	} else {
+		s.newest = w.old
+	}
+	if w.old != nil {
+		w.old.newer = w.newer
+	} else {
+		s.oldest = w.newer
+	}
+	w.newer, w.old = nil, nil
+}
+
+func (s *shard) forget(w *row) {
+	s.unlink(w)
+	delete(s.rows, w.device)
+	s.weight -= w.weight
+}
+
+// Routine returns a device's counters; false when nothing is known of it.
+func (r *Ring) Routine(device string) (Routine, bool) {
+	if r == nil {
+		return Routine{}, false
+	}
+	name := []byte(device[:min(len(device), maxDevice)])
+	s := r.routine.of(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.rows[string(name)]
+	if w == nil {
+		return Routine{}, false
+	}
+	return w.counts, true
+}
+
+// find calls fn with copies of the kept exchanges, of one device or, when it is
+// empty, of all whose request holds the Call-ID.
+func (rs *routines) find(device, callID string, fn func(Message)) {
+	if device != "" {
+		name := []byte(device[:min(len(device), maxDevice)])
+		s := rs.of(name)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if w := s.rows[string(name)]; w != nil {
+			w.each(callID, fn)
+		}
+		return
+	}
+	for i := range rs.shards {
+		s := &rs.shards[i]
+		s.mu.Lock()
+		for w := s.newest; w != nil; w = w.old {
+			w.each(callID, fn)
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (w *row) each(callID string, fn func(Message)) {
+	for k := range w.last {
+		for i := range w.last[k] {
+			e := &w.last[k][i]
+			if len(e.request) == 0 || callID != "" && !bytes.Contains(e.request, []byte(callID)) {
+				continue
+			}
+			fn(Message{At: e.at, Dir: In, Flow: e.flow, Size: e.sizes[0], Raw: bytes.Clone(e.request)})
+			if len(e.answer) > 0 {
+				fn(Message{At: e.at, Dir: Out, Flow: e.flow, Size: e.sizes[1], Raw: bytes.Clone(e.answer)})
+			}
+		}
+	}
+}
