@@ -1,0 +1,99 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Quirk is a way in which devices in the field misbehave.
+type Quirk struct {
+	Name        string
+	Description string
+}
+
+// quirks are the quirks of one simulation, a bit for each row of quirkTable.
+type quirks uint64
+
+const (
+	ownSSRC quirks = 1 << iota
+	rtpSSRC
+	ssrcZero
+	noY
+	noSetup
+	bareES
+	lateKey
+	lateAnswer
+	busy
+	silent
+	gbkAsUTF8
+	utf8AsGB2312
+	catalogLost
+	catalogDouble
+	selfItem
+	onlineWords
+	noContact
+	noRport
+	expiresInContact
+	wrongLength
+	splitCRLF
+	portChange
+	noKeepalive
+	sameCSeq
+	noAnswer
+)
+
+// quirkTable is in the order of the bits. Rows name signalling.md section 9 and
+// media.md section 1.3 where the quirk comes from.
+var quirkTable = [...]Quirk{
+	{"own-ssrc", "answers INVITE with an SSRC of its own in y= and uses it"},
+	{"rtp-ssrc", "answers with the offered SSRC but sends another in RTP"},
+	{"ssrc-zero", "sends RTP with SSRC 0"},
+	{"no-y", "leaves y= out of its answer"},
+	{"no-setup", "leaves a=setup out of its TCP answer"},
+	{"bare-es", "sends bare H.264 or H.265 over RTP instead of PS"},
+	{"late-key", "its first key picture comes 3 s late"},
+	{"late-answer", "answers INVITE with 180 and, 5 s later, with 200"},
+	{"busy", "answers every INVITE with 486"},
+	{"silent", "answers INVITE with 200 but sends nothing"},
+	{"gbk-as-utf8", "sends GB18030 text declared as UTF-8"},
+	{"utf8-as-gb2312", "sends UTF-8 text declared as GB2312"},
+	{"catalog-lost", "loses the last part of its first catalog"},
+	{"catalog-double", "lists every catalog item twice and counts both"},
+	{"self-item", "lists itself as an item of its catalog"},
+	{"online-words", "writes the status of channels as ONLINE and OFFLINE"},
+	{"no-contact", "sends REGISTER and answers without Contact"},
+	{"no-rport", "sends Via without rport"},
+	{"expires-in-contact", "names Expires only as a parameter of Contact"},
+	{"wrong-length", "counts characters, not bytes, in Content-Length"},
+	{"split-crlf", "sends blank lines between messages and, over TCP, cuts messages inside a line end"},
+	{"port-change", "speaks from a new port after its second keepalive, without REGISTER"},
+	{"no-keepalive", "registers but sends no keepalive"},
+	{"same-cseq", "numbers every MESSAGE CSeq 20"},
+	{"no-answer", "takes queries with 200 but never answers them"},
+}
+
+// Quirks lists what Config.Quirks can name.
+func Quirks() []Quirk { return append([]Quirk(nil), quirkTable[:]...) }
+
+func parseQuirks(names []string) (quirks, error) {
+	var q quirks
+	for _, name := range names {
+		bit := quirks(0)
+		for i, k := range quirkTable {
+			if strings.EqualFold(k.Name, strings.TrimSpace(name)) {
+				bit = 1 << i
+			}
+		}
+		if bit == 0 {
+			known := make([]string, len(quirkTable))
+			for i, k := range quirkTable {
+				known[i] = k.Name
+			}
+			return 0, fmt.Errorf("unknown quirk %q: want one of %s", name, strings.Join(known, ", "))
+		}
+		q |= bit
+	}
+	return q, nil
+}
+
+func (q quirks) has(bit quirks) bool { return q&bit != 0 }
