@@ -2,33 +2,16 @@ package ps_test
 
 import (
 	"bytes"
-	"os"
 	"testing"
 	"time"
 
 	"fengsui/media"
+	"fengsui/media/mediatest"
 	"fengsui/media/ps"
 )
 
-// aac reads the clip as raw AAC frames.
-func aac(tb testing.TB) (stream []byte, frames []*media.Frame) {
-	tb.Helper()
-	stream, err := os.ReadFile("testdata/aac.adts")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	track := &media.Track{Codec: media.AAC, SampleRate: 16000, Channels: 1, Params: [][]byte{{0x14, 0x08}}}
-	for b := stream; len(b) > 7; {
-		n := int(b[3]&3)<<11 | int(b[4])<<3 | int(b[5]>>5)
-		at := 90000 + int64(len(frames))*5760 // 1024 samples
-		frames = append(frames, &media.Frame{Track: track, PTS: at, DTS: at, Units: [][]byte{b[7:n]}})
-		b = b[n:]
-	}
-	return stream, frames
-}
-
 func TestAACSurvivesMuxingAndDemuxing(t *testing.T) {
-	_, frames := aac(t)
+	frames := mediatest.AAC()
 	got, d := run(mux(frames, "", media.AAC), 100)
 	same(t, got, frames)
 	tr := d.Tracks()[0]
@@ -38,7 +21,7 @@ func TestAACSurvivesMuxingAndDemuxing(t *testing.T) {
 }
 
 func TestAACFramesCutAcrossPESPackets(t *testing.T) {
-	adts, frames := aac(t)
+	adts, frames := mediatest.ADTS(), mediatest.AAC()
 	for _, size := range []int{50, 333, 5000} {
 		stream := psm(0x0F, 0xC0)
 		first := true
@@ -58,7 +41,7 @@ func TestAACFramesCutAcrossPESPackets(t *testing.T) {
 }
 
 func TestSoundWithoutMapIsGuessedAfterTwoSeconds(t *testing.T) {
-	adts, _ := aac(t)
+	adts := mediatest.ADTS()
 	for name, c := range map[string]struct {
 		payload []byte
 		codec   media.Codec
@@ -81,7 +64,7 @@ func TestSoundWithoutMapIsGuessedAfterTwoSeconds(t *testing.T) {
 }
 
 func TestSoundBeforeTheMapIsNotGuessed(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	stream := join(pack(0), pes(0xC0, 86400, none, make([]byte, 320)...), mux(frames, media.H264, media.PCMU),
 		pack(0), pes(0xC0, 90000, none, make([]byte, 320)...))
 	got, _ := run(stream, 1400)
@@ -92,7 +75,7 @@ func TestSoundBeforeTheMapIsNotGuessed(t *testing.T) {
 }
 
 func TestHalfARunOfSoundIsDroppedAtAGap(t *testing.T) {
-	stream := mux(g711(media.PCMA, 3, 90000), "", media.PCMA)
+	stream := mux(mediatest.G711(media.PCMA, 3), "", media.PCMA)
 	one := len(stream) / 3
 	var out []*media.Frame
 	d := ps.NewDemuxer(func(f *media.Frame) { out = append(out, f) })

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fengsui/media"
+	"fengsui/media/mediatest"
 	"fengsui/media/ps"
 )
 
@@ -24,7 +25,7 @@ func packets(frames []*media.Frame, c media.Codec) (out [][]byte, first map[int]
 }
 
 func TestLossDamagesOnlyWhatItHits(t *testing.T) {
-	frames := clip(t, "h265.265", media.H265)
+	frames := clip(media.H265)
 	all, first := packets(frames, media.H265)
 	second := 1
 	for !first[second] {
@@ -63,8 +64,8 @@ func TestLossDamagesOnlyWhatItHits(t *testing.T) {
 }
 
 func TestEveryTruncationAndFlipIsSurvived(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)[:30]
-	stream := mux(woven(frames, g711(media.PCMA, 30, 90000)), media.H264, media.PCMA)
+	frames := clip(media.H264)[:30]
+	stream := mux(mediatest.Woven(frames, mediatest.G711(media.PCMA, 30)), media.H264, media.PCMA)
 	for n := 0; n < len(stream); n += 13 {
 		run(stream[:n], 1400)
 		run(stream[n:], 1400)
@@ -102,18 +103,20 @@ func TestEveryTruncationAndFlipIsSurvived(t *testing.T) {
 }
 
 func TestCodecChangeMakesANewTrack(t *testing.T) {
-	a, b := clip(t, "h264.264", media.H264), clip(t, "h265.265", media.H265)
+	a, b := clip(media.H264), clip(media.H265)
 	m264, m265 := ps.NewMuxer(media.H264, media.PCMA), ps.NewMuxer(media.H265, media.PCMU)
 	var stream []byte
+	alaw, ulaw := mediatest.G711(media.PCMA, len(a)), mediatest.G711(media.PCMU, len(b))
 	for i, f := range a {
 		stream = m264.Append(stream, f)
-		stream = m264.Append(stream, g711(media.PCMA, 1, 90000+int64(i)*3600)[0])
+		stream = m264.Append(stream, alaw[i])
 	}
-	for _, f := range b {
+	for i, f := range b {
 		f.PTS += int64(len(a)) * 3600
 		f.DTS = f.PTS
+		ulaw[i].PTS = f.PTS
 		stream = m265.Append(stream, f)
-		stream = m265.Append(stream, g711(media.PCMU, 1, f.PTS)[0])
+		stream = m265.Append(stream, ulaw[i])
 	}
 	got, d := run(stream, 1400)
 	same(t, of(got, true), append(a, b...))
@@ -132,7 +135,7 @@ func TestCodecChangeMakesANewTrack(t *testing.T) {
 }
 
 func TestWrongMapIsOverruledByTwoKeyFrames(t *testing.T) {
-	frames := clip(t, "h265.265", media.H265)
+	frames := clip(media.H265)
 	stream := each(frames, func(_ int, f *media.Frame) []byte {
 		return join(keyHead(f, 0x1B, 0), pes(0xE0, f.PTS, none, es(f)...))
 	})
@@ -144,8 +147,8 @@ func TestWrongMapIsOverruledByTwoKeyFrames(t *testing.T) {
 }
 
 func TestNewParameterSetsMakeANewTrack(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
-	changed := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
+	changed := clip(media.H264)
 	for _, f := range changed {
 		f.PTS += 75 * 3600
 		f.DTS = f.PTS
@@ -166,7 +169,7 @@ func TestNewParameterSetsMakeANewTrack(t *testing.T) {
 }
 
 func TestJoiningAmidAGroupWaitsForItsKeyFrame(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	got, d := run(mux(frames[10:], media.H264, ""), 1400)
 	same(t, got, frames[25:])
 	if d.Stats().Undecoded != 15 {

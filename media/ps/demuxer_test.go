@@ -5,17 +5,17 @@ import (
 	"testing"
 
 	"fengsui/media"
+	"fengsui/media/mediatest"
 )
 
 func TestFramesSurviveMuxingAndDemuxing(t *testing.T) {
 	for _, c := range []struct {
-		file  string
 		codec media.Codec
 		audio media.Codec
-	}{{"h264.264", media.H264, media.PCMA}, {"h265.265", media.H265, media.PCMU}} {
-		video := clip(t, c.file, c.codec)
-		sound := g711(c.audio, len(video), video[0].PTS)
-		stream := mux(woven(video, sound), c.codec, c.audio)
+	}{{media.H264, media.PCMA}, {media.H265, media.PCMU}} {
+		video := clip(c.codec)
+		sound := mediatest.G711(c.audio, len(video))
+		stream := mux(mediatest.Woven(video, sound), c.codec, c.audio)
 		for _, size := range []int{1, 2, 3, 7, 1400, 60000, len(stream)} {
 			t.Run(fmt.Sprintf("%s in pieces of %d", c.codec, size), func(t *testing.T) {
 				got, d := run(stream, size)

@@ -1,19 +1,19 @@
 package ps_test
 
 import (
-	"os"
 	"testing"
 	"time"
 
 	"fengsui/media"
+	"fengsui/media/mediatest"
 	"fengsui/media/ps"
 )
 
 // FuzzDemuxer: a stream in any pieces gives the same frames, and no frame is
 // longer than the limit or than what came in.
 func FuzzDemuxer(f *testing.F) {
-	h264, h265 := clip(f, "h264.264", media.H264), clip(f, "h265.265", media.H265)
-	whole := mux(woven(h264[:6], g711(media.PCMA, 6, 90000)), media.H264, media.PCMA)
+	h264, h265 := clip(media.H264), clip(media.H265)
+	whole := mux(mediatest.Woven(h264[:6], mediatest.G711(media.PCMA, 6)), media.H264, media.PCMA)
 	f.Add(whole, uint16(1400))
 	f.Add(mux(h265[:4], media.H265, ""), uint16(1))
 	for n := 1; n < len(whole); n += 371 {
@@ -27,10 +27,7 @@ func FuzzDemuxer(f *testing.F) {
 	}
 	f.Add(join(keyHead(h264[0], 0x24, 0x0F), openPES(0xE0, 5, es(h264[0])), pes(0xC0, 5, none, 0xFF, 0xF1, 0x50)), uint16(7))
 	f.Add([]byte{0, 0, 1, 0xB9, 0, 0, 1, 0xBB, 0, 0, 1, 0xE0, 0, 1, 0x80}, uint16(2))
-	adts, err := os.ReadFile("testdata/aac.adts")
-	if err != nil {
-		f.Fatal(err)
-	}
+	adts := mediatest.ADTS()
 	f.Add(join(psm(0x0F, 0xC0), pes(0xC0, 9, none, adts[:700]...), pes(0xC0, 9, none, adts[700:1000]...)), uint16(33))
 
 	f.Fuzz(func(t *testing.T, in []byte, size uint16) {
@@ -60,7 +57,7 @@ func FuzzDemuxer(f *testing.F) {
 
 // FuzzMuxer: any unit of any length comes back from the demuxer.
 func FuzzMuxer(f *testing.F) {
-	h264 := clip(f, "h264.264", media.H264)
+	h264 := clip(media.H264)
 	f.Add([]byte{1, 2, 3}, int64(0), int64(0))
 	f.Add(make([]byte, 70000), int64(1)<<33-1, int64(9000))
 	f.Fuzz(func(t *testing.T, unit []byte, at, cts int64) {
@@ -83,7 +80,7 @@ func BenchmarkDemuxer(b *testing.B) {
 		size int // bytes of a frame: 25 frames a second give 1 and 4 Mbit/s
 	}{{"1Mbit", 5000}, {"4Mbit", 20000}} {
 		b.Run(c.name, func(b *testing.B) {
-			frames := clip(b, "h264.264", media.H264)
+			frames := clip(media.H264)
 			seed := uint32(1)
 			for _, f := range frames {
 				last := len(f.Units) - 1

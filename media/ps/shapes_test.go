@@ -10,8 +10,8 @@ import (
 // Streams as devices write them, each the same clip in another shape; every one
 // must give the same frames. The numbers are items of the test checklist.
 func TestShapesOfStreamsGiveTheSameFrames(t *testing.T) {
-	h264 := clip(t, "h264.264", media.H264)
-	h265 := clip(t, "h265.265", media.H265)
+	h264 := clip(media.H264)
+	h265 := clip(media.H265)
 	plain := func(f *media.Frame) []byte { return pes(0xE0, f.PTS, none, es(f)...) }
 	shapes := []struct {
 		name   string
@@ -122,7 +122,7 @@ func TestShapesOfStreamsGiveTheSameFrames(t *testing.T) {
 }
 
 func TestSystemHeaderOrGarbageFirstIsPassedOver(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	stream := join([]byte{1, 2, 3, 0, 0, 1, 0x65, 0, 0}, systemHeader(), mux(frames, media.H264, ""))
 	got, d := run(stream, 1400)
 	same(t, got, frames)
@@ -132,7 +132,7 @@ func TestSystemHeaderOrGarbageFirstIsPassedOver(t *testing.T) {
 }
 
 func TestFrameOfManyPESPackets(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)[:3]
+	frames := clip(media.H264)[:3]
 	big := bytes.Repeat([]byte{0x5A}, 1<<20+12345)
 	big[0] = 0x41
 	frames[1].Units = append(frames[1].Units, big)
@@ -141,7 +141,7 @@ func TestFrameOfManyPESPackets(t *testing.T) {
 }
 
 func TestAccessUnitOverTheLimitIsDroppedAndCounted(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)[:4]
+	frames := clip(media.H264)[:4]
 	big := bytes.Repeat([]byte{0x5A}, 4<<20)
 	big[0] = 0x41
 	frames[1].Units = append(frames[1].Units, big)
@@ -168,7 +168,7 @@ func TestAccessUnitOverTheLimitIsDroppedAndCounted(t *testing.T) {
 }
 
 func TestEncryptedPacketsAreCounted(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)[:3]
+	frames := clip(media.H264)[:3]
 	stream := each(frames, func(_ int, f *media.Frame) []byte {
 		b := pes(0xE0, f.PTS, none, es(f)...)
 		b[6] |= 0x10
@@ -181,7 +181,7 @@ func TestEncryptedPacketsAreCounted(t *testing.T) {
 }
 
 func TestUnknownStreamTypeIsReportedAndNotCarried(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)[:3]
+	frames := clip(media.H264)[:3]
 	stream := each(frames, func(_ int, f *media.Frame) []byte {
 		return join(keyHead(f, 0x1B, 0x92), pes(0xE0, f.PTS, none, es(f)...), pes(0xC0, f.PTS, none, 1, 2, 3))
 	})

@@ -54,7 +54,7 @@ func wantSteps(t *testing.T, frames []*media.Frame, want int64) {
 }
 
 func TestTimeStampsGoOnOverWrapAndJumps(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	const half = 37
 	for _, c := range []struct {
 		name  string
@@ -89,7 +89,7 @@ func TestTimeStampsGoOnOverWrapAndJumps(t *testing.T) {
 }
 
 func TestSoundStaysWithPictureOverAJump(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	l := newLive()
 	for i, f := range frames {
 		at := 5e6 + int64(i)*3600
@@ -119,7 +119,7 @@ func TestSoundWithoutAClockIsCountedBesideThePicture(t *testing.T) {
 		"no stamp at all": func(int64) int64 { return none },
 	} {
 		t.Run(name, func(t *testing.T) {
-			frames := clip(t, "h264.264", media.H264)
+			frames := clip(media.H264)
 			l := newLive()
 			for i := range 150 {
 				f := frames[i%len(frames)]
@@ -138,7 +138,7 @@ func TestSoundWithoutAClockIsCountedBesideThePicture(t *testing.T) {
 }
 
 func TestBPicturesKeepTheirDecodingTimes(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	l := newLive()
 	order := []int64{0, 3, 1, 2} // display order of a group of I P B B
 	for i, f := range frames {
@@ -160,7 +160,7 @@ func TestBPicturesKeepTheirDecodingTimes(t *testing.T) {
 }
 
 func TestBPicturesWithoutDecodingTimesGetThem(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	l := newLive()
 	order := []int64{0, 3, 1, 2}
 	for i, f := range frames {
@@ -179,7 +179,7 @@ func TestBPicturesWithoutDecodingTimesGetThem(t *testing.T) {
 }
 
 func TestOneStepBackIsNotTakenForBPictures(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	l := newLive()
 	for i, f := range frames {
 		at := 5e6 + int64(i)*3600
@@ -197,7 +197,7 @@ func TestOneStepBackIsNotTakenForBPictures(t *testing.T) {
 }
 
 func TestSourceWithoutPTSIsTimedByRTP(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	for name, shape := range map[string]func(e []byte) []byte{
 		"bounded":   func(e []byte) []byte { return pes(0xE0, none, none, e...) },
 		"unbounded": func(e []byte) []byte { return join([]byte{0, 0, 1, 0xE0, 0, 0, 0x80, 0, 0}, e) },
@@ -219,7 +219,7 @@ func TestSourceWithoutPTSIsTimedByRTP(t *testing.T) {
 }
 
 func TestSourceWithoutAnyTimeStampIsTimedByArrival(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	l := newLive()
 	for _, f := range frames {
 		l.frame(join(keyHead(f, 0x1B, 0), pes(0xE0, none, none, es(f)...)), false)
@@ -232,7 +232,7 @@ func TestSourceWithoutAnyTimeStampIsTimedByArrival(t *testing.T) {
 }
 
 func TestConstantPTSIsFoundOut(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	for name, step := range map[string]uint32{"rtp moves": 3600, "rtp stands still too": 0} {
 		t.Run(name, func(t *testing.T) {
 			l := newLive()
@@ -249,7 +249,7 @@ func TestConstantPTSIsFoundOut(t *testing.T) {
 }
 
 func TestTimeStampsInMillisecondsGiveWayToArrival(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	l := newLive()
 	for i := range 300 {
 		l.frame(video(frames[i%len(frames)], 1000+int64(i)*40, none), false)
@@ -258,7 +258,7 @@ func TestTimeStampsInMillisecondsGiveWayToArrival(t *testing.T) {
 }
 
 func TestProvenMarkerEndsAFrameAtOnce(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	l := newLive()
 	for i := range 100 {
 		l.frame(video(frames[i%len(frames)], int64(i)*3600, none), true)
@@ -276,7 +276,7 @@ func TestProvenMarkerEndsAFrameAtOnce(t *testing.T) {
 }
 
 func TestMarkersThatLieAreNotBelieved(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	for name, marked := range map[string]func(i, n int) bool{
 		"never":      func(i, n int) bool { return false },
 		"each pes":   func(i, n int) bool { return true },
@@ -301,7 +301,7 @@ func TestMarkersThatLieAreNotBelieved(t *testing.T) {
 }
 
 func TestMarkersThatBeginToLieCostOneFrame(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	l := newLive()
 	for i := range 120 {
 		f := frames[i%len(frames)]
@@ -320,7 +320,7 @@ func TestMarkersThatBeginToLieCostOneFrame(t *testing.T) {
 }
 
 func TestSoundBehindAKeyFrameEndsIt(t *testing.T) {
-	f := clip(t, "h264.264", media.H264)[0]
+	f := clip(media.H264)[0]
 	l := newLive()
 	l.frame(join(keyHead(f, 0x1B, 0x90), pes(0xE0, 3600, none, es(f)...), pes(0xC0, 3600, none, make([]byte, 160)...)), false)
 	if len(l.out) != 2 || !l.out[0].Key || l.out[0].Damaged {
@@ -329,7 +329,7 @@ func TestSoundBehindAKeyFrameEndsIt(t *testing.T) {
 }
 
 func TestSilenceEndsTheFrameInProgress(t *testing.T) {
-	frames := clip(t, "h264.264", media.H264)
+	frames := clip(media.H264)
 	whole := video(frames[1], 7200, none)
 	for _, c := range []struct {
 		bytes   []byte
