@@ -1,0 +1,327 @@
+package sip
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emiago/sipgo"
+	gosip "github.com/emiago/sipgo/sip"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"fengsui/sip/intake"
+)
+
+// Listen is one address to listen on.
+type Listen struct {
+	Network string // udp, tcp or tls
+	Address string // host:port; an empty host is every address of both families, port 0 any free port
+	// Advertise is host or host:port as peers should see us in Via and
+	// Contact. Empty: the local address of the way to each peer.
+	Advertise string
+	TLS       *tls.Config // of tls; a certificate is needed
+}
+
+// Network makes sockets. The zero [Config] has the system's.
+type Network interface {
+	ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error)
+	Listen(ctx context.Context, network, address string) (net.Listener, error)
+	// Route is our address on the way to remote.
+	Route(remote netip.Addr) (netip.Addr, error)
+}
+
+// Config is what an endpoint needs to know.
+type Config struct {
+	ID        string // our 20-digit code, user of From and Contact
+	Domain    string // host of From
+	UserAgent string // User-Agent of what we send; empty: none
+	Listeners []Listen
+
+	// TimerT1 is the first interval of UDP repeats; default 500 ms. The
+	// library keeps it for the process: two endpoints cannot differ.
+	TimerT1 time.Duration
+	// InviteTimeout ends an INVITE that got a provisional answer and nothing
+	// more; default 3 min (timer C of RFC 3261).
+	InviteTimeout time.Duration
+	// Workers run what handlers leave for after the answer; default 16.
+	Workers int
+	// QueueLen is how much of that may wait for one sender; default 1024. The
+	// newest is dropped and counted beyond.
+	QueueLen int
+	// QueueTotal is how much may wait for all; default 65536.
+	QueueTotal int
+	// MaxHandlers is how many requests are handled at a time; default 4096.
+	// More are answered 503 and counted.
+	MaxHandlers int
+	// Net makes the sockets; default the system's.
+	Net Network
+}
+
+func (c *Config) setDefaults() {
+	def(&c.TimerT1, 500*time.Millisecond)
+	def(&c.InviteTimeout, 3*time.Minute)
+	def(&c.Workers, 16)
+	def(&c.QueueLen, 1024)
+	def(&c.QueueTotal, 65536)
+	def(&c.MaxHandlers, 4096)
+	if c.Net == nil {
+		c.Net = system{}
+	}
+}
+
+// Endpoint is our end of SIP: listeners, handlers, client requests, dialogs.
+// All methods may be called from any goroutine, except that Handle comes
+// before Listen, Listen before Run, and each of the two is called once.
+type Endpoint struct {
+	// Set by New, never changed after.
+	cfg    Config
+	in     *intake.Intake
+	direct intake.Direct
+	log    zerolog.Logger
+	m      *metrics
+	ua     *sipgo.UserAgent
+	srv    *sipgo.Server
+	order  *order
+	seen   *repeats
+	routes routes
+
+	// Set before Run.
+	handlers       map[string]Handler
+	allow          string
+	bound          []*bound
+	severalPackets bool // more than one datagram socket
+
+	ready        chan struct{} // closed when Run can send
+	done         chan struct{} // closed when Run begins to close
+	background   sync.WaitGroup
+	handling     sync.WaitGroup
+	active       atomic.Int64 // handlers running
+	transactions atomic.Int64
+
+	// gate is held for reading while a request is given to the library, so
+	// that none is after closing began: the library would bind a socket again.
+	gate   sync.RWMutex
+	closed bool // guarded by gate
+
+	mu      sync.Mutex         // guards all below; taken before a Dialog's
+	dialogs map[string]*Dialog // by Call-ID
+	conns   map[*streamConn]struct{}
+}
+
+// Counts is what is open at the moment.
+type Counts struct {
+	Dialogs      int // established, or an INVITE under way
+	Transactions int // client transactions; over UDP a failed INVITE's stays 32 s to repeat its ACK
+	Queued       int // functions after an answer that wait
+	Handlers     int // requests being handled
+	Connections  int // TCP and TLS
+}
+
+// New builds an endpoint and opens nothing. The direct answers are asked for
+// what the intake could not answer itself.
+func New(cfg Config, in *intake.Intake, direct intake.Direct, log zerolog.Logger, reg prometheus.Registerer) (*Endpoint, error) {
+	cfg.setDefaults()
+	e := &Endpoint{
+		cfg: cfg, in: in, direct: direct, log: log,
+		seen:     newRepeats(),
+		handlers: make(map[string]Handler),
+		ready:    make(chan struct{}),
+		done:     make(chan struct{}),
+		dialogs:  make(map[string]*Dialog),
+		conns:    make(map[*streamConn]struct{}),
+	}
+	e.routes.lookup = cfg.Net.Route
+	var err error
+	if e.ua, err = newUA(cfg.ID, cfg.TimerT1, log, e.onStray); err != nil {
+		return nil, fmt.Errorf("sip library: %w", err)
+	}
+	if e.srv, err = sipgo.NewServer(e.ua); err != nil {
+		return nil, fmt.Errorf("sip library: %w", err)
+	}
+	e.srv.OnNoRoute(e.serve)
+	if e.m, err = newMetrics(reg, e.Counts); err != nil {
+		return nil, fmt.Errorf("sip metrics: %w", err)
+	}
+	e.order = newOrder(cfg.QueueLen, cfg.QueueTotal, e.m)
+	return e, nil
+}
+
+// Handle sets the handler of a method. REGISTER and MESSAGE ask the direct
+// answers first; OPTIONS, BYE and CANCEL are the endpoint's own and ACK has none.
+func (e *Endpoint) Handle(method string, h Handler) { e.handlers[method] = h }
+
+// Counts says what is open.
+func (e *Endpoint) Counts() Counts {
+	e.mu.Lock()
+	c := Counts{Dialogs: len(e.dialogs), Connections: len(e.conns)}
+	e.mu.Unlock()
+	c.Transactions = int(e.transactions.Load())
+	c.Handlers = int(e.active.Load())
+	c.Queued = e.order.queued()
+	return c
+}
+
+// Run serves until ctx ends or a listener fails, closes everything, and
+// returns when nothing of the endpoint runs any more. It returns nil when ctx
+// ended. Dialogs still open are dropped without BYE: their owners end them
+// before.
+func (e *Endpoint) Run(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	e.order.start(e.cfg.Workers)
+	var serving sync.WaitGroup
+	for _, b := range e.bound {
+		serving.Go(func() {
+			if err := e.listenOn(b); !errors.Is(err, net.ErrClosed) {
+				fail(fmt.Errorf("serve %s %s: %w", b.listen.Network, b.local, err))
+			}
+		})
+	}
+	for _, b := range e.bound {
+		if b.packet == nil {
+			continue
+		}
+		select {
+		case <-b.packet.reading:
+		case <-ctx.Done():
+		}
+	}
+	close(e.ready)
+	<-ctx.Done()
+	e.shut()
+	serving.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+func (e *Endpoint) listenOn(b *bound) error {
+	var err error
+	switch b.listen.Network {
+	case "udp":
+		err = e.srv.ServeUDP(b.packet)
+	case "tcp":
+		err = e.srv.ServeTCP(b.listener)
+	case "tls":
+		err = e.srv.ServeTLS(b.listener)
+	}
+	if err == nil { // a datagram socket ends without one
+		err = net.ErrClosed
+	}
+	select {
+	case <-e.done:
+		return net.ErrClosed
+	default:
+	}
+	if errors.Is(err, net.ErrClosed) {
+		return errors.New("socket closed from outside")
+	}
+	return err
+}
+
+// shut closes in order: no new connections and requests, no transactions, no
+// sockets, no handlers, no work after them.
+func (e *Endpoint) shut() {
+	close(e.done)
+	for _, b := range e.bound {
+		if b.listener != nil {
+			_ = b.close()
+		}
+	}
+	e.mu.Lock()
+	conns := make([]*streamConn, 0, len(e.conns))
+	for c := range e.conns {
+		conns = append(conns, c)
+	}
+	dialogs := make([]*Dialog, 0, len(e.dialogs))
+	for _, d := range e.dialogs {
+		dialogs = append(dialogs, d)
+	}
+	e.mu.Unlock()
+	for _, c := range conns { // before the gate: a writer may be stuck in one
+		_ = c.Close()
+	}
+	e.gate.Lock()
+	e.closed = true
+	e.gate.Unlock()
+	for _, d := range dialogs {
+		d.end(ErrClosed)
+	}
+	if err := e.ua.Close(); err != nil {
+		e.log.Debug().Err(err).Msg("closing sip transports")
+	}
+	for _, b := range e.bound {
+		if b.packet != nil {
+			_ = b.close()
+		}
+	}
+	e.background.Wait()
+	e.handling.Wait()
+	e.order.close()
+}
+
+// open waits until requests can be sent.
+func (e *Endpoint) open(ctx context.Context) error {
+	select {
+	case <-e.done:
+		return ErrClosed
+	default:
+	}
+	select {
+	case <-e.ready:
+		return nil
+	case <-e.done:
+		return ErrClosed
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// transact gives a request to the library.
+func (e *Endpoint) transact(ctx context.Context, req *gosip.Request) (*gosip.ClientTx, error) {
+	e.gate.RLock()
+	defer e.gate.RUnlock()
+	if e.closed {
+		return nil, ErrClosed
+	}
+	tx, err := e.ua.TransactionLayer().Request(ctx, req)
+	if err != nil {
+		return nil, explain(err)
+	}
+	e.transactions.Add(1)
+	if !tx.OnTerminate(func(string, error) { e.transactions.Add(-1) }) {
+		e.transactions.Add(-1)
+	}
+	return tx, nil
+}
+
+// write sends a request outside any transaction: ACK of a 2xx.
+func (e *Endpoint) write(req *gosip.Request) error {
+	e.gate.RLock()
+	defer e.gate.RUnlock()
+	if e.closed {
+		return ErrClosed
+	}
+	if err := e.ua.TransportLayer().WriteMsg(req); err != nil {
+		return explain(err)
+	}
+	return nil
+}
+
+func def[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func upper(transport string) string { return strings.ToUpper(transport) }

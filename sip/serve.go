@@ -1,0 +1,325 @@
+package sip
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
+
+	"fengsui/sip/flow"
+	"fengsui/sip/intake"
+)
+
+// Request is a request that was received. It owns its memory.
+type Request struct {
+	Method            string // upper case
+	URIUser           string // user part of the Request-URI
+	FromUser, FromTag string
+	ToUser, ToTag     string
+	CallID            string
+	CSeq              uint32
+	Event             string // token and parameters as sent: "Catalog;id=4021"
+	SubscriptionState string // "active;expires=590"
+	ContentType       string
+	UserAgent         string
+	Body              []byte
+	Flow              flow.Flow
+	At                time.Time // when its handler began
+	Seq               uint64    // order of receipt over all sockets
+
+	msg *gosip.Request // nil in one made by a test
+}
+
+// Header is the first value of any header, "" when absent. Names of any case
+// match; compact forms only where RFC 3261 names the long one.
+func (r *Request) Header(name string) string {
+	if r.msg == nil {
+		return ""
+	}
+	return headerValue(r.msg, name)
+}
+
+// Response is a final answer, ours or a peer's.
+type Response struct {
+	Status      int    // 0 from a handler: no answer at all
+	Reason      string // empty: the usual words
+	Headers     []intake.Header
+	ContentType string
+	Body        []byte
+}
+
+// Header is the first value of a header, "" when absent.
+func (r *Response) Header(name string) string {
+	for _, h := range r.Headers {
+		if strings.EqualFold(h.Name, name) {
+			return h.Value
+		}
+	}
+	return ""
+}
+
+// Success reports a 2xx.
+func (r *Response) Success() bool { return r.Status >= 200 && r.Status < 300 }
+
+// Handler answers a request. What it returns as after, if not nil, runs when
+// the answer is on the wire, in order of receipt among the requests of one
+// From user, on a bounded set of workers; it may be dropped when the queue is
+// full. Handlers run at the same time as each other.
+type Handler func(r *Request) (answer Response, after func())
+
+// serve is given every request that the library has a transaction for.
+func (e *Endpoint) serve(req *gosip.Request, tx gosip.ServerTransaction) {
+	e.gate.RLock()
+	if e.closed {
+		e.gate.RUnlock()
+		return
+	}
+	e.handling.Add(1)
+	e.gate.RUnlock()
+	defer e.handling.Done()
+
+	r := newRequest(req)
+	e.order.claim(r.Seq)
+	var answer *gosip.Response
+	var after func()
+	if e.active.Add(1) > int64(e.cfg.MaxHandlers) {
+		e.m.shed.Inc()
+		answer = e.response(req, Response{Status: 503})
+	} else {
+		answer, after = e.answer(r)
+	}
+	e.active.Add(-1)
+	if answer != nil {
+		e.m.requests.WithLabelValues(label(r.Method), class(answer.StatusCode)).Inc()
+		answer.SetDestination(req.Source()) // not where Via points: that is private behind NAT
+		if err := tx.Respond(answer); err != nil {
+			e.log.Debug().Err(err).Str("device", r.FromUser).Str("method", r.Method).Msg("answer not sent")
+		}
+	}
+	if !e.order.hand(r.Seq, r.FromUser, after) {
+		e.m.dropped.Inc()
+	}
+}
+
+// answer finds who answers; nil is no answer.
+func (e *Endpoint) answer(r *Request) (*gosip.Response, func()) {
+	switch r.Method {
+	case "ACK":
+		return nil, nil
+	case "OPTIONS":
+		return e.response(r.msg, Response{Status: 200, Headers: []intake.Header{
+			{Name: "Allow", Value: e.allow},
+			{Name: "Accept", Value: "application/sdp, Application/MANSCDP+xml, Application/MANSRTSP"},
+		}}), nil
+	case "BYE":
+		return e.peerBye(r)
+	case "CANCEL": // of a transaction we have not: the library answers the others
+		return e.response(r.msg, Response{Status: 481}), nil
+	case "REGISTER", "MESSAGE":
+		if res, answered := e.askDirect(r); answered {
+			return res, nil
+		}
+	}
+	h := e.handlers[r.Method]
+	if h == nil {
+		return e.response(r.msg, Response{Status: 405, Headers: []intake.Header{{Name: "Allow", Value: e.allow}}}), nil
+	}
+	a, after := h(r)
+	if a.Status == 0 {
+		return nil, after
+	}
+	return e.response(r.msg, a), after
+}
+
+// askDirect asks those who answer most messages in the intake, in the form
+// they know.
+func (e *Endpoint) askDirect(r *Request) (res *gosip.Response, answered bool) {
+	scanned, err := intake.Scan([]byte(r.msg.String()))
+	if err != nil {
+		return e.response(r.msg, Response{Status: 400}), true
+	}
+	scanned.Flow, scanned.At, scanned.Seq = r.Flow, r.At, r.Seq
+	var a intake.Answer
+	if r.Method == "REGISTER" {
+		a = e.direct.Register(&scanned)
+	} else if a, answered = e.direct.Message(&scanned); !answered {
+		return nil, false
+	}
+	if a.Status == 0 {
+		return nil, true
+	}
+	// The same bytes as the intake would have sent, To tag included.
+	msg, err := gosip.ParseMessage(intake.AppendAnswer(nil, &scanned, a))
+	if res, ok := msg.(*gosip.Response); ok && err == nil {
+		res.SetTransport(r.msg.Transport())
+		return res, true
+	}
+	return e.response(r.msg, Response{Status: a.Status, Reason: a.Reason, Headers: a.Headers}), true
+}
+
+// response builds an answer of ours.
+func (e *Endpoint) response(req *gosip.Request, a Response) *gosip.Response {
+	if a.Reason == "" {
+		a.Reason = reason(a.Status)
+	}
+	res := gosip.NewResponseFromRequest(req, a.Status, a.Reason, nil)
+	for _, h := range a.Headers {
+		res.AppendHeader(gosip.NewHeader(h.Name, h.Value))
+	}
+	if e.cfg.UserAgent != "" {
+		res.AppendHeader(gosip.NewHeader("User-Agent", e.cfg.UserAgent))
+	}
+	makesDialog := req.Method == gosip.INVITE || req.Method == gosip.SUBSCRIBE
+	if makesDialog && res.IsSuccess() && res.GetHeader("Contact") == nil {
+		res.AppendHeader(e.contact(flowOf(req)))
+	}
+	if a.ContentType != "" {
+		res.AppendHeader(gosip.NewHeader("Content-Type", a.ContentType))
+	}
+	res.SetBody(a.Body)
+	return res
+}
+
+// allowed is the Allow header: what is answered with other than 405.
+func (e *Endpoint) allowed() string {
+	methods := []string{"ACK", "BYE", "CANCEL", "MESSAGE", "OPTIONS", "REGISTER"}
+	for m := range e.handlers {
+		methods = append(methods, m)
+	}
+	slices.Sort(methods)
+	return strings.Join(slices.Compact(methods), ", ")
+}
+
+func newRequest(req *gosip.Request) *Request {
+	r := &Request{
+		Method:            strings.ToUpper(string(req.Method)),
+		URIUser:           req.Recipient.User,
+		Event:             headerValue(req, "Event"),
+		SubscriptionState: headerValue(req, "Subscription-State"),
+		ContentType:       headerValue(req, "Content-Type"),
+		UserAgent:         headerValue(req, "User-Agent"),
+		Body:              req.Body(),
+		Flow:              flowOf(req),
+		At:                time.Now(),
+		msg:               req,
+	}
+	if from := req.From(); from != nil {
+		r.FromUser = from.Address.User
+		r.FromTag, _ = from.Params.Get("tag")
+	}
+	if to := req.To(); to != nil {
+		r.ToUser = to.Address.User
+		r.ToTag, _ = to.Params.Get("tag")
+	}
+	if id := req.CallID(); id != nil {
+		r.CallID = id.Value()
+	}
+	if cseq := req.CSeq(); cseq != nil {
+		r.CSeq = cseq.SeqNo
+	}
+	r.Seq, _ = strconv.ParseUint(headerValue(req, intake.HeaderSeq), 10, 64)
+	return r
+}
+
+// flowOf is the way back to the sender; zero when the intake gave none.
+func flowOf(req *gosip.Request) flow.Flow {
+	f, err := flow.Parse(headerValue(req, intake.HeaderFlow))
+	if err != nil {
+		return flow.Flow{}
+	}
+	return f
+}
+
+func headerValue(m gosip.Message, name string) string {
+	all := m.GetHeaders(name)
+	if len(all) == 0 {
+		if short := compact(name); short != "" {
+			all = m.GetHeaders(short)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return all[0].Value()
+}
+
+func compact(name string) string {
+	switch strings.ToLower(name) {
+	case "content-type":
+		return "c"
+	case "event":
+		return "o"
+	case "subject":
+		return "s"
+	case "supported":
+		return "k"
+	}
+	return ""
+}
+
+// reason is the usual reason phrase of RFC 3261 clause 21.
+func reason(status int) string {
+	switch status {
+	case 200:
+		return "OK"
+	case 202:
+		return "Accepted"
+	case 400:
+		return "Bad Request"
+	case 401:
+		return "Unauthorized"
+	case 403:
+		return "Forbidden"
+	case 404:
+		return "Not Found"
+	case 405:
+		return "Method Not Allowed"
+	case 406:
+		return "Not Acceptable"
+	case 408:
+		return "Request Timeout"
+	case 413:
+		return "Request Entity Too Large"
+	case 415:
+		return "Unsupported Media Type"
+	case 420:
+		return "Bad Extension"
+	case 423:
+		return "Interval Too Brief"
+	case 480:
+		return "Temporarily Unavailable"
+	case 481:
+		return "Call/Transaction Does Not Exist"
+	case 486:
+		return "Busy Here"
+	case 487:
+		return "Request Terminated"
+	case 488:
+		return "Not Acceptable Here"
+	case 489:
+		return "Bad Event"
+	case 500:
+		return "Server Internal Error"
+	case 501:
+		return "Not Implemented"
+	case 503:
+		return "Service Unavailable"
+	case 603:
+		return "Decline"
+	}
+	switch status / 100 {
+	case 1:
+		return "Trying"
+	case 2:
+		return "OK"
+	case 3:
+		return "Redirection"
+	case 4:
+		return "Request Failure"
+	case 5:
+		return "Server Failure"
+	}
+	return "Failure"
+}
