@@ -29,3 +29,7 @@ func ResultBody(cmd string, sn int, id gb28181.ID, ok bool, charset string) []by
 	return Encode(New(Response, Leaf("CmdType", cmd), LeafInt("SN", sn),
 		Leaf("DeviceID", string(id)), Leaf("Result", result(ok))), charset)
 }
+
+// ResultOK reports whether a Response says that all went well; one without a
+// Result does.
+func (m *Message) ResultOK() bool { return !isFault(m.Node.Value("Result")) }
