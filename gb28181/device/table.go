@@ -47,7 +47,7 @@ type Table struct {
 	due   []*row
 }
 
-// New makes an empty table. j may be nil.
+// New makes an empty table. j may be nil; without p no device answers.
 func New(cfg Config, p Prober, j Journal, log zerolog.Logger, reg prometheus.Registerer) *Table {
 	cfg = cfg.withDefaults()
 	t := &Table{
@@ -61,6 +61,9 @@ func New(cfg Config, p Prober, j Journal, log zerolog.Logger, reg prometheus.Reg
 	}
 	t.wheel.base = t.base
 	t.wheel.tick = min(max(cfg.Interval/60, 10*time.Millisecond), time.Second)
+	if p == nil {
+		p = ProberFunc(func(context.Context, gb28181.ID, flow.Flow) error { return gb28181.ErrTimeout })
+	}
 	t.probes = probes{ask: p, limit: cfg.Probes, timeout: cfg.ProbeTimeout}
 	t.metrics = newMetrics(reg, t)
 	t.watchers.Store(&[]*queue{})

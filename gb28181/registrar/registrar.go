@@ -1,0 +1,370 @@
+package registrar
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"fengsui/gb28181"
+	"fengsui/gb28181/device"
+	"fengsui/sip/digest"
+	"fengsui/sip/intake"
+)
+
+const (
+	version    = "3.0" // X-GB-Ver, 2022 Annex I
+	dateFormat = "2006-01-02T15:04:05.000"
+	register   = "REGISTER"
+	maxContact = 256  // bytes of a Contact URI that is echoed
+	fullRetry  = "60" // Retry-After, s, when the table is full
+)
+
+// Registrar answers REGISTER and keepalive. Its fields are set by New and never
+// changed after; what changes is behind the locks of its parts, so its methods
+// may be called from several goroutines.
+type Registrar struct {
+	cfg      Config
+	table    *device.Table
+	accounts Accounts
+	nonces   *digest.Nonces
+	attempts *Attempts
+	log      zerolog.Logger
+	metrics  *metrics
+	started  time.Time // older nonces may have been used with the process before us
+	replay   replay
+}
+
+// New makes a registrar that starts nothing.
+func New(
+	cfg Config, t *device.Table, a Accounts, n *digest.Nonces, at *Attempts, log zerolog.Logger, reg prometheus.Registerer,
+) *Registrar {
+	return &Registrar{
+		cfg: cfg.withDefaults(), table: t, accounts: a, nonces: n, attempts: at, log: log,
+		metrics: newMetrics(reg, at),
+		started: time.Now(),
+		replay:  replay{keep: n.Lifetime() + 10*time.Second},
+	}
+}
+
+// refusal is why a registration is not accepted; the zero value is no reason.
+type refusal struct{ check, detail string }
+
+// Register answers a REGISTER as the decision table of signalling.md section
+// 2.9.4 says. An ID that is not known gets what a known one gets, up to the
+// verdict.
+func (g *Registrar) Register(r *intake.Request) intake.Answer {
+	ip := r.Flow.Remote.Addr().Unmap()
+	id, err := gb28181.ParseID(string(r.From.User))
+	if err != nil {
+		return g.refuse(peer{clip(r.From.User), ip}, r, refusal{CheckBadID, err.Error()})
+	}
+	p := peer{string(id), ip}
+	acc, known := g.accounts.Account(id)
+	if acc.Auth == AuthNone && contains(acc.Allow, ip) {
+		if g.cfg.ApproveUnknown && !acc.Approved {
+			return g.refuse(p, r, refusal{CheckApproval, "approve the device to let it in"})
+		}
+		return g.accept(id, p, &acc, r)
+	}
+	if len(r.Authorization) == 0 {
+		return g.challenge(p, &acc, r, false)
+	}
+	c, err := digest.Parse(r.Authorization)
+	if err != nil {
+		g.note(p, r, refusal{CheckHeader, err.Error()})
+		return g.challenge(p, &acc, r, false)
+	}
+	if !c.Digest() { // certificate registration, sections 2.9.7 and 2.9.8: we offer Digest
+		return g.challenge(p, &acc, r, false)
+	}
+	stale := g.attempts.answered(p)
+	issued, old := g.nonce(&c, p, r)
+	if old.check != "" {
+		if stale || issued.IsZero() {
+			g.note(p, r, old)
+		}
+		return g.challenge(p, &acc, r, true)
+	}
+	if why := g.judge(id, p, &acc, known, &c); why.check != "" {
+		return g.refuse(p, r, why)
+	}
+	if !g.replay.take(id, issued, &c, r.At) {
+		if stale {
+			g.note(p, r, refusal{CheckNonce, "the device uses a nonce again instead of the new one it was offered"})
+		}
+		return g.challenge(p, &acc, r, true)
+	}
+	return g.accept(id, p, &acc, r)
+}
+
+// nonce checks the nonce. One that we never gave has no time of issue.
+func (g *Registrar) nonce(c *digest.Credentials, p peer, r *intake.Request) (issued time.Time, why refusal) {
+	switch err := g.nonces.Check(c.Nonce, p.id, p.ip, r.At); {
+	case errors.Is(err, digest.ErrNonceExpired):
+		issued, _ = g.nonces.Issued(c.Nonce)
+		return issued, refusal{CheckNonce, "the nonce has expired, and the device does not take the new one it is offered"}
+	case err != nil:
+		return time.Time{}, refusal{CheckNonce, "the nonce is not one that we gave this ID at this address: the device answers another server's challenge, or its address changes between two messages"}
+	}
+	issued, _ = g.nonces.Issued(c.Nonce)
+	if issued.Before(g.started) {
+		return issued, refusal{CheckNonce, "the nonce is from before our start, and the device does not take the new one it is offered"}
+	}
+	return issued, refusal{}
+}
+
+// judge is the verdict over credentials with a good nonce.
+func (g *Registrar) judge(id gb28181.ID, p peer, acc *Account, known bool, c *digest.Credentials) refusal {
+	common := g.cfg.Password()
+	password := acc.Password
+	if password == "" {
+		password = common
+	}
+	switch {
+	case password != "":
+		if why := g.verify(id, acc, c, password, common); why.check != "" {
+			return why
+		}
+	case known:
+		return refusal{CheckPassword, "no password is set for this device, and there is no common one"}
+	case g.cfg.ApproveUnknown:
+		return refusal{CheckApproval, "approve the device and give it a password; there is no common one to check it with"}
+	default:
+		return refusal{CheckUnknownID, "the device is not provisioned, and there is no common password"}
+	}
+	switch {
+	case acc.Auth == AuthNone, len(acc.Allow) > 0 && !contains(acc.Allow, p.ip):
+		return refusal{CheckAddress, p.ip.String() + " is not among the addresses this device may use"}
+	case g.cfg.ApproveUnknown && !(known && acc.Approved):
+		return refusal{CheckApproval, "its password is right; approve the device to let it in"}
+	}
+	return refusal{}
+}
+
+// verify checks the response, and when it is wrong finds out why.
+func (g *Registrar) verify(id gb28181.ID, acc *Account, c *digest.Credentials, password, common string) refusal {
+	offered := g.offered(acc)
+	if c.Algorithm != "" && !offers(offered, c.Algorithm) {
+		return refusal{CheckAlgorithm, "the device used " + clip([]byte(c.Algorithm)) + ", which it was not offered"}
+	}
+	realm := func() string { return strconv.Quote(clip([]byte(c.Realm))) }
+	username := func() string { return strconv.Quote(clip([]byte(c.Username))) }
+	if g.proves(c, offered, password) {
+		switch {
+		case c.Realm != g.cfg.Domain && !acc.AnyRealm && !g.cfg.AnyRealm:
+			return refusal{CheckRealm, "the password is right, but the device computed with its own realm " + realm() +
+				": set its SIP domain to " + g.cfg.Domain + ", or allow any realm for it"}
+		case c.Username != string(id) && g.cfg.StrictUsername:
+			return refusal{CheckUsername, "the password is right, but the username is " + username() + " instead of the device's ID"}
+		}
+		return refusal{}
+	}
+	words := "wrong password"
+	switch {
+	case acc.Password != "" && common != "" && g.proves(c, offered, common):
+		words = "the device has the common password, but one of its own is set for it"
+	case g.proves(c, offered, ""):
+		words = "the device has no password set"
+	case c.QOP != "" && !g.cfg.QOP:
+		words = "wrong password, or a wrong computation with qop, which it was not offered"
+	}
+	if c.Realm != g.cfg.Domain {
+		words += "; its realm is " + realm() + " instead of " + strconv.Quote(g.cfg.Domain)
+	}
+	if c.Username != string(id) {
+		words += "; its username is " + username() + " instead of its ID"
+	}
+	return refusal{CheckPassword, words}
+}
+
+// proves verifies the response. A device that names no algorithm may have used
+// any that it was offered.
+func (g *Registrar) proves(c *digest.Credentials, offered []digest.Algorithm, password string) bool {
+	if c.Algorithm != "" {
+		return c.Verify(register, password)
+	}
+	guess := *c
+	for _, a := range offered {
+		if guess.Algorithm = string(a); guess.Verify(register, password) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *Registrar) offered(acc *Account) []digest.Algorithm {
+	if len(acc.Algorithms) > 0 {
+		return acc.Algorithms
+	}
+	return g.cfg.Algorithms
+}
+
+// accept changes the binding and answers 200.
+func (g *Registrar) accept(id gb28181.ID, p peer, acc *Account, r *intake.Request) intake.Answer {
+	expires := g.granted(r.Expires)
+	if expires == 0 {
+		g.table.Unbind(id, r.Flow, r.At)
+		g.metrics.unregistered.Inc()
+		return g.ok(id, r, 0)
+	}
+	contact := ""
+	if echoable(r.Contact) {
+		contact = string(r.Contact)
+	}
+	bound, err := g.table.Bind(device.Registration{
+		ID: id, Flow: r.Flow, Contact: contact, CallID: string(r.CallID), UserAgent: clip(r.UserAgent),
+		Expires: expires, Edition: gb28181.ParseVersion(string(r.Header("X-GB-Ver"))), At: r.At,
+		Follow: acc.Follow, KeepaliveExtends: acc.KeepaliveExtends,
+	})
+	if err != nil {
+		g.note(p, r, refusal{CheckTableFull, err.Error()})
+		return intake.Answer{Status: 503, Headers: g.headers(intake.Header{Name: "Retry-After", Value: fullRetry})}
+	}
+	if bound.First && !bytes.Contains(r.URI, []byte(g.cfg.ID)) {
+		g.log.Warn().Str("device", string(id)).Bytes("uri", r.URI).Msg("device registers at another server ID than ours")
+	}
+	g.metrics.accepted.Inc()
+	return g.ok(id, r, expires)
+}
+
+// granted is how long the registration lasts; 0 ends it.
+func (g *Registrar) granted(asked int) time.Duration {
+	switch {
+	case asked == 0:
+		return 0
+	case asked < 0:
+		return min(max(g.cfg.DefaultExpires, g.cfg.MinExpires), g.cfg.MaxExpires)
+	}
+	seconds := min(int64(asked), int64(g.cfg.MaxExpires/time.Second))
+	return max(time.Duration(seconds)*time.Second, g.cfg.MinExpires)
+}
+
+func (g *Registrar) ok(id gb28181.ID, r *intake.Request, expires time.Duration) intake.Answer {
+	seconds := strconv.Itoa(int(expires / time.Second))
+	b := make([]byte, 0, 96)
+	b = append(b, '<')
+	if echoable(r.Contact) {
+		b = append(b, r.Contact...)
+	} else {
+		b = append(append(append(b, "sip:"...), id...), '@')
+		b = netip.AddrPortFrom(r.Flow.Remote.Addr().Unmap(), r.Flow.Remote.Port()).AppendTo(b)
+	}
+	b = append(append(b, ">;expires="...), seconds...)
+	h := g.headers(
+		intake.Header{Name: "Contact", Value: string(b)},
+		intake.Header{Name: "Expires", Value: seconds},
+	)
+	if !g.cfg.NoDate {
+		h = append(h, intake.Header{Name: "Date", Value: r.At.In(g.cfg.Zone).Format(dateFormat)})
+	}
+	return intake.Answer{Status: 200, Headers: h}
+}
+
+// challenge answers 401 with one WWW-Authenticate for each algorithm.
+func (g *Registrar) challenge(p peer, acc *Account, r *intake.Request, stale bool) intake.Answer {
+	g.attempts.challenged(p, r, stale)
+	if stale {
+		g.metrics.stale.Inc()
+	} else {
+		g.metrics.challenged.Inc()
+	}
+	nonce := g.nonces.Make(p.id, p.ip, r.At)
+	offered := g.offered(acc)
+	h := make([]intake.Header, 0, len(offered)+1)
+	for _, a := range offered {
+		h = append(h, intake.Header{Name: "WWW-Authenticate", Value: digest.Challenge(g.cfg.Domain, nonce, a, g.cfg.QOP, stale)})
+	}
+	return intake.Answer{Status: 401, Headers: append(h, versionHeader())}
+}
+
+// refuse answers 403 and keeps the reason to ourselves.
+func (g *Registrar) refuse(p peer, r *intake.Request, why refusal) intake.Answer {
+	g.note(p, r, why)
+	return intake.Answer{Status: 403, Headers: g.headers()}
+}
+
+// note keeps a failed check. The log hears of the first, the tenth, the
+// hundredth of a kind: some devices try again at once, for ever.
+func (g *Registrar) note(p peer, r *intake.Request, why refusal) {
+	at := attemptOf(p, r)
+	at.Check, at.Detail = why.check, why.detail
+	g.metrics.refused.WithLabelValues(why.check).Inc()
+	n := g.attempts.note(p, at)
+	for n%10 == 0 {
+		n /= 10
+	}
+	if n == 1 {
+		g.log.Info().Str("device", p.id).Stringer("flow", r.Flow).Str("check", why.check).Str("detail", why.detail).
+			Msg("registration refused")
+	}
+}
+
+// Message answers a keepalive: 200 when the table takes it, 403 else, upon
+// which the device registers anew. Nothing else is answered here.
+func (g *Registrar) Message(r *intake.Request) (intake.Answer, bool) {
+	id := gb28181.ID(r.From.User)
+	if len(bytes.TrimSpace(r.Body)) == 0 {
+		if !g.cfg.EmptyKeepalive || g.table.Keepalive(id, r.Flow, true, r.At) != nil {
+			return intake.Answer{}, false
+		}
+		g.metrics.good.Inc()
+		return intake.Answer{Status: 200}, true
+	}
+	if g.cfg.IsKeepalive == nil {
+		return intake.Answer{}, false
+	}
+	deviceID, status, ok := g.cfg.IsKeepalive(r.Body)
+	if !ok || g.cfg.Platform != nil && g.cfg.Platform(id) {
+		return intake.Answer{}, false
+	}
+	result := "not of its sender"
+	if deviceID == string(id) {
+		err := g.table.Keepalive(id, r.Flow, !strings.EqualFold(status, "ERROR"), r.At)
+		switch {
+		case err == nil:
+			g.metrics.good.Inc()
+			return intake.Answer{Status: 200}, true
+		case errors.Is(err, gb28181.ErrUnknownDevice):
+			result = "unknown device"
+		case errors.Is(err, device.ErrElsewhere):
+			result = "elsewhere"
+		default:
+			result = "not registered"
+		}
+	}
+	g.metrics.keepalives.WithLabelValues(result).Inc()
+	return intake.Answer{Status: 403}, true
+}
+
+func (g *Registrar) headers(h ...intake.Header) []intake.Header { return append(h, versionHeader()) }
+
+func versionHeader() intake.Header { return intake.Header{Name: "X-GB-Ver", Value: version} }
+
+// echoable reports whether a Contact URI can be sent back between "<" and ">".
+func echoable(uri []byte) bool {
+	if len(uri) < len("sip:x") || len(uri) > maxContact {
+		return false
+	}
+	for _, b := range uri {
+		if b <= ' ' || b == '<' || b == '>' || b == '"' || b == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func contains(list []netip.Prefix, ip netip.Addr) bool {
+	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+func offers(list []digest.Algorithm, token string) bool {
+	a, ok := digest.ParseAlgorithm(token)
+	return ok && slices.Contains(list, a)
+}
