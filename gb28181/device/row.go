@@ -32,6 +32,7 @@ type row struct {
 
 	heard   time.Time // newest sign of life
 	beats   uint32    // signs of life, to see one that crossed a probe
+	answers bool      // says nothing by itself but answers probes: asked before it is doubted
 	unheard bool      // restored and not heard since: only expiry ends it
 	since   time.Time // silence counts from here if heard is older: our restart
 	wake    time.Time // when the wheel wakes the row; zero is never

@@ -98,8 +98,8 @@ func (t *Table) judge(ctx context.Context, r *row, now time.Time) {
 	switch state := r.dev.Presence.State; {
 	case now.Before(grace):
 	case state == shadow.Online && !r.probe.active() && silent >= rhythm.DoubtAfter():
-		if r.dev.Presence.Evidence == shadow.ByProbe {
-			r.probe.next = now // sends nothing by itself, but answers: stays online while it does
+		if r.answers {
+			r.probe.next = now
 		} else {
 			t.doubt(r, shadow.Sign{Meaning: shadow.Doubt, By: shadow.BySilence, At: now})
 		}

@@ -429,6 +429,12 @@ func (t *Table) alive(r *row, by shadow.Evidence, at time.Time, reason string) {
 	r.beats++
 	r.heard = later(r.heard, at)
 	r.unheard = false
+	switch by {
+	case shadow.ByProbe:
+		r.answers = true
+	case shadow.ByKeepalive: // a message proves nothing here: it may be the second half of an answer
+		r.answers = false
+	}
 	r.probe = series{busy: r.probe.busy, last: r.probe.last}
 }
 

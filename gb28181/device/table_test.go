@@ -44,6 +44,7 @@ type field struct {
 	mu    sync.Mutex
 	alive map[flow.Flow]bool
 	asked []question
+	after func() // an answer
 }
 
 type question struct {
@@ -55,9 +56,12 @@ type question struct {
 func (w *field) Probe(ctx context.Context, id gb28181.ID, f flow.Flow) error {
 	w.mu.Lock()
 	w.asked = append(w.asked, question{id, f, time.Now()})
-	answers := w.alive[f]
+	answers, after := w.alive[f], w.after
 	w.mu.Unlock()
 	if answers {
+		if after != nil {
+			after()
+		}
 		return nil
 	}
 	<-ctx.Done()
@@ -231,6 +235,9 @@ func TestKeepalivesKeepADeviceOnlineWithoutProbes(t *testing.T) {
 func TestDeviceThatOnlyAnswersProbesStaysOnline(t *testing.T) { // section 9, row 9
 	run(t, device.Config{}, nil, func(b *bench) {
 		b.field.set(home, true)
+		b.field.after = func() { // the DeviceStatus response follows the 200
+			time.AfterFunc(time.Millisecond, func() { b.Heard(camera, shadow.ByMessage, home, time.Now()) })
+		}
 		b.register(camera, home, "a")
 		b.until(50 * time.Minute)
 		b.expect(shadow.Online, "")
