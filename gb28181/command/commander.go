@@ -1,0 +1,313 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
+
+	"fengsui/gb28181"
+	"fengsui/gb28181/agenda"
+	"fengsui/gb28181/manscdp"
+	"fengsui/shadow"
+	"fengsui/sip"
+	"fengsui/sip/flow"
+)
+
+// ContentType is that of every MANSCDP body.
+const ContentType = "Application/MANSCDP+xml"
+
+// Commander asks devices. Its methods may be called from any goroutine.
+type Commander struct {
+	// Set by New, never changed after.
+	cfg  Config
+	send Sender
+	dev  Devices
+	log  zerolog.Logger
+	m    *metrics
+	pace *rate.Limiter
+
+	sn     atomic.Uint32
+	agenda *agenda.Agenda[gb28181.ID] // devices whose survey goes on
+
+	mu      sync.Mutex // guards all below
+	open    map[question][]*call
+	opened  int
+	surveys map[gb28181.ID]*survey
+	steps   []step
+}
+
+// question is what an answer is matched by, besides the SN.
+type question struct {
+	device gb28181.ID
+	cmd    string // upper case
+}
+
+// call is one open question.
+type call struct {
+	sn     int
+	answer chan *manscdp.Message // has room for one
+	got    context.CancelFunc    // stops repeats of the request when its answer came first
+}
+
+// New builds a commander that starts nothing. reg may be nil.
+func New(cfg Config, send Sender, dev Devices, log zerolog.Logger, reg prometheus.Registerer) *Commander {
+	cfg.setDefaults()
+	c := &Commander{
+		cfg: cfg, send: send, dev: dev, log: log,
+		pace:    rate.NewLimiter(rate.Limit(cfg.Rate), max(cfg.Rate/10, 1)),
+		agenda:  agenda.New[gb28181.ID](),
+		open:    make(map[question][]*call),
+		surveys: make(map[gb28181.ID]*survey),
+	}
+	c.sn.Store(rand.Uint32N(1 << 20)) // answers to a former process are not taken for ours
+	c.steps = []step{{"DeviceInfo", true, c.askInfo}, {"DeviceStatus", true, c.askStatus}}
+	c.m = newMetrics(reg, c.countOpen, c.countSurveys)
+	return c
+}
+
+// Pace waits for a question's turn among all questions of surveys.
+func (c *Commander) Pace(ctx context.Context) error {
+	if err := c.pace.Wait(ctx); err != nil {
+		return fmt.Errorf("wait for a question's turn: %w", err)
+	}
+	return nil
+}
+
+// Query asks a device about target, which is its own ID or that of a channel,
+// and returns the matched Response. It reports gb28181.ErrUnknownDevice,
+// gb28181.ErrOffline, gb28181.ErrTimeout when the request or the answer is
+// overdue, or gb28181.ErrRefused, with the Response if there is one.
+func (c *Commander) Query(ctx context.Context, id gb28181.ID, cmd, target string) (*manscdp.Message, error) {
+	c.pace.Allow() // operators do not wait, but count
+	return c.query(ctx, id, cmd, target)
+}
+
+func (c *Commander) query(ctx context.Context, id gb28181.ID, cmd, target string) (*manscdp.Message, error) {
+	start := time.Now()
+	m, err := c.exchange(ctx, id, cmd, target)
+	c.m.questions.WithLabelValues(label(cmd), resultOf(err)).Inc()
+	if err != nil {
+		return m, fmt.Errorf("ask %s for %s: %w", id, cmd, err)
+	}
+	c.m.took.WithLabelValues(label(cmd)).Observe(time.Since(start).Seconds())
+	return m, nil
+}
+
+func (c *Commander) exchange(ctx context.Context, id gb28181.ID, cmd, target string) (*manscdp.Message, error) {
+	f, err := c.dev.Flow(id)
+	if err != nil {
+		return nil, err
+	}
+	sn := c.nextSN()
+	sending, got := context.WithCancel(ctx)
+	defer got()
+	k, err := c.enter(id, cmd, sn, got)
+	if err != nil {
+		return nil, err
+	}
+	defer c.leave(id, cmd, k)
+
+	err = c.message(sending, id, f, manscdp.NewQuery(cmd, sn, gb28181.ID(target)))
+	if err != nil && sending.Err() == nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	late := time.NewTimer(c.cfg.Answer)
+	defer late.Stop()
+	select {
+	case m := <-k.answer:
+		if !m.ResultOK() {
+			return m, fmt.Errorf("%w: Result %s", gb28181.ErrRefused, m.Node.Value("Result"))
+		}
+		return m, nil
+	case <-late.C:
+		return nil, fmt.Errorf("%w: took the question, no answer within %v", gb28181.ErrTimeout, c.cfg.Answer)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// message sends a body as MESSAGE and maps how it was received. A device that
+// answers anything at all is alive.
+func (c *Commander) message(ctx context.Context, id gb28181.ID, f flow.Flow, body *manscdp.Node) error {
+	d, _ := c.dev.Device(id)
+	charset := manscdp.ReplyCharset(d.Edition, d.Charset, body)
+	res, err := c.send.Do(ctx, c.peer(id, f), sip.Outgoing{
+		Method: "MESSAGE", ContentType: ContentType, Body: manscdp.Encode(body, charset),
+	})
+	switch {
+	case errors.Is(err, sip.ErrTimeout):
+		return fmt.Errorf("%w: %w", gb28181.ErrTimeout, err)
+	case err != nil:
+		return err
+	}
+	c.dev.Heard(id, shadow.ByProbe, f, time.Now())
+	if !res.Success() {
+		return fmt.Errorf("%w: %d %s", gb28181.ErrRefused, res.Status, res.Reason)
+	}
+	return nil
+}
+
+func (c *Commander) peer(id gb28181.ID, f flow.Flow) sip.Peer {
+	p := sip.Peer{User: string(id), Flow: f}
+	if c.cfg.Secret != nil {
+		p.Secret = func() string { return c.cfg.Secret(id) }
+	}
+	return p
+}
+
+// Ask sends a Catalog query in its turn and returns when the device has taken
+// it. The answers go to package catalog.
+func (c *Commander) Ask(ctx context.Context, id gb28181.ID, target string, sn int) (err error) {
+	defer func() {
+		c.m.questions.WithLabelValues(manscdp.CmdCatalog, resultOf(err)).Inc()
+		if err != nil {
+			err = fmt.Errorf("ask %s for its catalog: %w", id, err)
+		}
+	}()
+	if err := c.Pace(ctx); err != nil {
+		return err
+	}
+	f, err := c.dev.Flow(id)
+	if err != nil {
+		return err
+	}
+	return c.message(ctx, id, f, manscdp.NewQuery(manscdp.CmdCatalog, sn, gb28181.ID(target)))
+}
+
+// Response gives an answer that came to the question it answers, and reports
+// whether there is one. An answer under a wrong SN counts when exactly one
+// question of its command is open at the device.
+func (c *Commander) Response(id gb28181.ID, m *manscdp.Message) bool {
+	c.Learn(id, m)
+	k := c.match(id, m)
+	if k == nil {
+		c.m.answers.WithLabelValues("none").Inc()
+		return false
+	}
+	select {
+	case k.answer <- m:
+		k.got()
+	default: // answered twice
+	}
+	return true
+}
+
+func (c *Commander) match(id gb28181.ID, m *manscdp.Message) *call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	open := c.open[question{id, strings.ToUpper(m.CmdType)}]
+	for _, k := range open {
+		if k.sn == m.SN {
+			c.m.answers.WithLabelValues("exact").Inc()
+			return k
+		}
+	}
+	if len(open) == 1 {
+		c.m.answers.WithLabelValues("wrong_sn").Inc()
+		c.log.Debug().Str("device", string(id)).Str("cmd", label(m.CmdType)).Int("sn", m.SN).Int("asked", open[0].sn).
+			Str("quirk", "sn-echo").Msg("answer under another SN taken")
+		return open[0]
+	}
+	return nil
+}
+
+// Learn notes the charset in which a device writes.
+func (c *Commander) Learn(id gb28181.ID, m *manscdp.Message) {
+	if m.Charset == "" {
+		return
+	}
+	if d, ok := c.dev.Device(id); !ok || d.Charset == m.Charset {
+		return
+	}
+	if err := c.dev.Update(id, func(d *gb28181.Device) { d.Charset = m.Charset }); err != nil {
+		c.log.Debug().Err(err).Str("device", string(id)).Msg("charset not noted")
+	}
+}
+
+func (c *Commander) enter(id gb28181.ID, cmd string, sn int, got context.CancelFunc) (*call, error) {
+	k := &call{sn: sn, answer: make(chan *manscdp.Message, 1), got: got}
+	q := question{id, strings.ToUpper(cmd)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.opened >= c.cfg.MaxOpen {
+		return nil, fmt.Errorf("%w: %d", ErrBusy, c.opened)
+	}
+	c.opened++
+	c.open[q] = append(c.open[q], k)
+	return k, nil
+}
+
+func (c *Commander) leave(id gb28181.ID, cmd string, k *call) {
+	q := question{id, strings.ToUpper(cmd)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opened--
+	open := c.open[q]
+	for i := range open {
+		if open[i] == k {
+			open[i] = open[len(open)-1]
+			open = open[:len(open)-1]
+			break
+		}
+	}
+	if len(open) == 0 {
+		delete(c.open, q)
+	} else {
+		c.open[q] = open
+	}
+}
+
+func (c *Commander) nextSN() int {
+	for {
+		if sn := int(c.sn.Add(1) & 0x7FFFFFFF); sn > 0 {
+			return sn
+		}
+	}
+}
+
+func (c *Commander) countOpen() float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return float64(c.opened)
+}
+
+func (c *Commander) countSurveys() float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return float64(len(c.surveys))
+}
+
+// label keeps the metrics' commands a closed set.
+func label(cmd string) string {
+	switch cmd {
+	case manscdp.CmdCatalog, manscdp.CmdDeviceInfo, manscdp.CmdDeviceStatus, "RecordInfo", "ConfigDownload", "PresetQuery":
+		return cmd
+	}
+	return "other"
+}
+
+func resultOf(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, gb28181.ErrTimeout):
+		return "timeout"
+	case errors.Is(err, gb28181.ErrRefused):
+		return "refused"
+	case errors.Is(err, gb28181.ErrOffline), errors.Is(err, gb28181.ErrUnknownDevice), errors.Is(err, sip.ErrUnreachable):
+		return "offline"
+	}
+	return "error"
+}
