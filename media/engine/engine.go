@@ -1,0 +1,341 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"fengsui/media"
+	"fengsui/media/rtp"
+)
+
+// Errors of an engine and of its streams.
+var (
+	ErrBusy         = errors.New("engine: the stream has a receiver")
+	ErrNoStream     = errors.New("engine: no such stream")
+	ErrClosed       = errors.New("engine: closed")
+	ErrSilent       = errors.New("engine: no RTP")
+	ErrDisconnected = errors.New("engine: the media connection ended")
+	ErrIdle         = errors.New("engine: nobody watches")
+	ErrSlow         = errors.New("engine: the reader is too slow")
+	ErrSetup        = errors.New("engine: both sides wait for the media connection")
+)
+
+const (
+	tickEvery  = 50 * time.Millisecond
+	checkEvery = time.Second // liveness, idleness and statistics
+)
+
+// Config is how an engine receives. The zero value of a field is its default.
+type Config struct {
+	// Listen is host:port of the one shared media port, UDP and TCP; empty: none.
+	Listen string
+	// PortMin and PortMax bound the port pairs leased one per stream; both 0: none.
+	PortMin, PortMax int
+	// Domain is our SIP domain or server ID, whose digits 4 to 8 go into SSRCs.
+	Domain string
+	// IdleClose ends a stream that nobody reads. Default 30 s; negative: never.
+	// Shorter saves the device's bandwidth, and a viewer that reloads its page
+	// waits for a new INVITE.
+	IdleClose time.Duration
+	// Silent ends a stream without RTP. Default 15 s, range 2 s to 5 min.
+	Silent time.Duration
+	// FirstPacket ends a receiver that never got one. Default 60 s. Signalling
+	// gives up earlier; this bounds a forgotten lease.
+	FirstPacket time.Duration
+	// Reconnect is how long a device that connected to us may stay away after its
+	// connection ended. Default 5 s.
+	Reconnect time.Duration
+	// ReorderPackets (default 64) and ReorderDelay (default 150 ms) bound how long a
+	// packet waits for those before it.
+	ReorderPackets int
+	ReorderDelay   time.Duration
+}
+
+func (c *Config) defaults() {
+	for v, d := range map[*time.Duration]time.Duration{
+		&c.IdleClose: 30 * time.Second, &c.Silent: 15 * time.Second,
+		&c.FirstPacket: 60 * time.Second, &c.Reconnect: 5 * time.Second,
+	} {
+		if *v == 0 {
+			*v = d
+		}
+	}
+}
+
+// Want is what a receiver is for.
+type Want struct {
+	Key       media.Key
+	Transport string     // udp (default), tcp-passive, tcp-active: our role
+	Mode      string     // single, range; empty: single if the engine has a shared port
+	History   bool       // playback or download
+	From      netip.Addr // the device as signalling knows it; may be invalid
+}
+
+// Counts are the leases and connections that exist now.
+type Counts struct {
+	Ports, SSRCs, Receivers, Conns int
+}
+
+// Orphan is a sender of RTP that no receiver expects.
+type Orphan = rtp.Orphan
+
+// Engine owns the streams and, through media/rtp, sockets and leases.
+type Engine struct {
+	// Set by New.
+	cfg    Config
+	log    zerolog.Logger
+	server *rtp.Server
+	totals totals
+
+	mu       sync.Mutex // before any receiver's mu
+	streams  map[media.Key]*Receiver
+	closed   bool
+	onIdle   []func(media.Key)
+	onSilent []func(media.Key)
+	events   []event
+	wake     chan struct{} // of the dispatcher; holds one
+}
+
+type event struct {
+	key media.Key
+	fns []func(media.Key)
+}
+
+// New makes an engine that has nothing open. reg may be nil.
+func New(cfg Config, log zerolog.Logger, reg prometheus.Registerer) (*Engine, error) {
+	cfg.defaults()
+	server, err := rtp.New(rtp.Config{
+		Listen: cfg.Listen, PortMin: cfg.PortMin, PortMax: cfg.PortMax, Domain: cfg.Domain,
+		ReorderPackets: cfg.ReorderPackets, ReorderDelay: cfg.ReorderDelay,
+	}, log)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{cfg: cfg, log: log, server: server,
+		streams: make(map[media.Key]*Receiver), wake: make(chan struct{}, 1)}
+	if reg != nil {
+		if err := e.register(reg); err != nil {
+			return nil, fmt.Errorf("register metrics of the media engine: %w", err)
+		}
+	}
+	return e, nil
+}
+
+// Listen binds the shared media port.
+func (e *Engine) Listen(ctx context.Context) error { return e.server.Listen(ctx) }
+
+// Port is the shared media port, 0 if there is none.
+func (e *Engine) Port() int { return e.server.Port() }
+
+// OnIdle calls fn after a stream ended with [ErrIdle], OnSilent after one ended
+// with [ErrSilent] or [ErrDisconnected]. Calls come one at a time from one
+// goroutine of Run: fn should hand over what takes long. Set them before Run.
+func (e *Engine) OnIdle(fn func(media.Key)) { e.onIdle = append(e.onIdle, fn) }
+
+// OnSilent is described at OnIdle.
+func (e *Engine) OnSilent(fn func(media.Key)) { e.onSilent = append(e.onSilent, fn) }
+
+// Run serves until ctx ends, then ends every stream and waits for all goroutines.
+func (e *Engine) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	running.Go(func() { _ = e.server.Run(ctx) })
+	running.Go(func() { e.dispatch(ctx) })
+	e.tick(ctx)
+	e.mu.Lock()
+	e.closed = true
+	all := slices.Collect(maps.Values(e.streams))
+	e.mu.Unlock()
+	for _, r := range all {
+		_ = r.Close()
+	}
+	running.Wait()
+	return nil
+}
+
+// Receive leases port and SSRC for a stream. It reports [ErrBusy], [ErrClosed],
+// or an error wrapping rtp.ErrNoPort or rtp.ErrNoSSRC.
+func (e *Engine) Receive(_ context.Context, w Want) (*Receiver, error) {
+	r, err := e.receive(w)
+	if err != nil {
+		return nil, fmt.Errorf("receive %s: %w", w.Key, err)
+	}
+	return r, nil
+}
+
+func (e *Engine) receive(w Want) (*Receiver, error) {
+	want := rtp.Want{From: w.From, Owner: string(w.Key)}
+	switch w.Transport {
+	case "udp", "":
+	case "tcp-passive":
+		want.Transport = rtp.TCPPassive
+	case "tcp-active":
+		want.Transport = rtp.TCPActive
+	default:
+		return nil, fmt.Errorf("bad transport %q: want udp, tcp-passive or tcp-active", w.Transport)
+	}
+	switch w.Mode {
+	case "single":
+		want.Mode = rtp.Single
+	case "range":
+		want.Mode = rtp.Range
+	case "":
+		if e.cfg.Listen == "" && e.cfg.PortMax > 0 {
+			want.Mode = rtp.Range
+		}
+	default:
+		return nil, fmt.Errorf("bad port mode %q: want single or range", w.Mode)
+	}
+	if w.History {
+		want.Class = rtp.History
+	}
+	r := newReceiver(e, w)
+	e.mu.Lock()
+	switch {
+	case e.closed:
+		e.mu.Unlock()
+		return nil, ErrClosed
+	case e.streams[w.Key] != nil:
+		e.mu.Unlock()
+		return nil, ErrBusy
+	}
+	e.streams[w.Key] = r
+	e.mu.Unlock()
+
+	session, err := e.server.Open(want, &r.in)
+	if err != nil {
+		r.end(err)
+		return nil, err
+	}
+	if !r.open(session) { // ended meanwhile, by the end of Run
+		session.Close()
+		return nil, ErrClosed
+	}
+	return r, nil
+}
+
+// Attach gives a viewer its end of a stream: first the group of pictures that
+// is kept, then live. It reports [ErrNoStream].
+func (e *Engine) Attach(key media.Key) (media.Reader, error) {
+	e.mu.Lock()
+	r := e.streams[key]
+	e.mu.Unlock()
+	if r != nil {
+		if rd := r.attach(); rd != nil {
+			return rd, nil
+		}
+	}
+	return nil, fmt.Errorf("attach to %s: %w", key, ErrNoStream)
+}
+
+// Stats are a stream's; ok is false if there is no such stream.
+func (e *Engine) Stats(key media.Key) (st Stats, ok bool) {
+	e.mu.Lock()
+	r := e.streams[key]
+	e.mu.Unlock()
+	if r == nil {
+		return Stats{}, false
+	}
+	return r.Stats(), true
+}
+
+// All are the statistics of all streams by key.
+func (e *Engine) All() map[media.Key]Stats {
+	out := make(map[media.Key]Stats)
+	for _, r := range e.receivers() {
+		out[r.want.Key] = r.Stats()
+	}
+	return out
+}
+
+// Orphans are the senders of RTP that no receiver expects, the oldest first.
+func (e *Engine) Orphans() []Orphan { return e.server.Orphans() }
+
+// Counts are what exists now. Released leases in quarantine are not in it.
+func (e *Engine) Counts() Counts {
+	c := e.server.Counts()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return Counts{Ports: c.Ports, SSRCs: c.SSRCs, Receivers: len(e.streams), Conns: c.Conns}
+}
+
+func (e *Engine) receivers() []*Receiver {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Collect(maps.Values(e.streams))
+}
+
+// tick is the one clock of all streams.
+func (e *Engine) tick(ctx context.Context) {
+	t := time.NewTicker(tickEvery)
+	defer t.Stop()
+	checked := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		now := time.Now()
+		e.server.Tick(now)
+		if now.Sub(checked) >= checkEvery {
+			checked = now
+			for _, r := range e.receivers() {
+				r.check(now)
+			}
+		}
+	}
+}
+
+// forget takes an ended stream out and tells who wants to know. There is at most
+// one event per receiver, so that the list needs no bound.
+func (e *Engine) forget(r *Receiver, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.streams[r.want.Key] == r {
+		delete(e.streams, r.want.Key)
+	}
+	ev := event{key: r.want.Key}
+	switch {
+	case errors.Is(err, ErrIdle):
+		ev.fns = e.onIdle
+	case errors.Is(err, ErrSilent), errors.Is(err, ErrDisconnected):
+		ev.fns = e.onSilent
+	}
+	if len(ev.fns) == 0 || e.closed {
+		return
+	}
+	e.events = append(e.events, ev)
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// dispatch calls OnIdle and OnSilent.
+func (e *Engine) dispatch(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.wake:
+		}
+		e.mu.Lock()
+		events := e.events
+		e.events = nil
+		e.mu.Unlock()
+		for _, ev := range events {
+			for _, fn := range ev.fns {
+				fn(ev.key)
+			}
+		}
+	}
+}
