@@ -47,6 +47,8 @@ func TestDevicesUnregisterAtTheEnd(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	t.Cleanup(func() { // after the simulation ended
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		for i := range 5 {
 			id := fmt.Sprintf("3402000000132000000%d", i+1)
 			if got := s.registry[id].expires; got != "0" {

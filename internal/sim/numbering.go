@@ -75,16 +75,17 @@ func (n *numbering) find(id string) (i, ch int, ok bool) {
 	return c / n.channels, c % n.channels, ok
 }
 
-// channelName is what the catalog calls a channel: a place and its number.
+// channelName is what the catalog calls a channel: a place and its number,
+// which is the sequence of its ID.
 func (n *numbering) channelName(i, ch int) string {
 	places := [...]string{"前门", "后门", "大厅", "车库", "走廊", "电梯", "仓库", "围墙", "停车场", "食堂"}
-	c := i*n.channels + ch
-	return fmt.Sprintf("%s %02d", places[c%len(places)], c+1)
+	number := n.channel.first + i*n.channels + ch
+	return fmt.Sprintf("%s %02d", places[(number+len(places)-1)%len(places)], number)
 }
 
 func (n *numbering) deviceName(i int) string {
 	if n.same {
 		return n.channelName(i, 0)
 	}
-	return fmt.Sprintf("录像机 %02d", i+1)
+	return fmt.Sprintf("录像机 %02d", n.device.first+i)
 }

@@ -30,7 +30,7 @@ var (
 // maxDials bounds the TCP connections being opened at a time.
 const maxDials = 64
 
-// goodbye is how long devices may take to unregister at the end.
+// goodbye is how long devices may take to unregister at the end, 32*T1 at most.
 const goodbye = 3 * time.Second
 
 // Sim is a number of simulated devices. Create it with New, then call Run once.
@@ -51,6 +51,7 @@ type Sim struct {
 	pacer   *stream.Pacer
 	dials   chan struct{}
 	ctx     context.Context
+	buffers sync.Pool // of *[]byte, readBuffer long
 
 	counters       counters
 	everRegistered atomic.Uint64 // devices that registered at least once
@@ -88,6 +89,7 @@ func New(cfg Config) (*Sim, error) {
 		return nil, fmt.Errorf("simulate devices: %w", err)
 	}
 	s.counters.changed = make(chan struct{})
+	s.buffers.New = func() any { b := make([]byte, readBuffer); return &b }
 	for range min(4, runtime.GOMAXPROCS(0)) {
 		s.shards = append(s.shards, &shard{sim: s, wake: make(chan struct{}, 1)})
 	}
@@ -191,7 +193,7 @@ func (s *Sim) leave() {
 		d := &s.devices[i]
 		d.shard.do(d, d.leave)
 	}
-	timeout := time.NewTimer(goodbye)
+	timeout := time.NewTimer(min(goodbye, 32*s.cfg.T1))
 	defer timeout.Stop()
 	for {
 		n, changed := s.counters.watch()

@@ -2,7 +2,9 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -14,11 +16,13 @@ import (
 )
 
 const (
-	ownBuffer    = 8 << 10  // for a datagram on a device's own socket
-	sharedBuffer = 64 << 10 // on a shared one
+	readBuffer   = 64 << 10 // for a datagram, or a piece of a stream
 	socketMemory = 4 << 20  // asked of the system for a shared socket, each way
 	dialTimeout  = 5 * time.Second
 	writeTimeout = 5 * time.Second
+
+	// maxReadFailures in a row make a UDP socket deaf.
+	maxReadFailures = 100
 )
 
 // path is how a device's messages come and go.
@@ -75,27 +79,32 @@ func (k *socket) close() {
 
 // read hands datagrams on until the socket is closed.
 func (k *socket) read() {
-	size := sharedBuffer
-	if k.device != nil {
-		size = ownBuffer
+	raw, err := k.conn.SyscallConn()
+	if err != nil {
+		return // closed
 	}
-	buf := make([]byte, size)
-	for {
-		n, _, err := k.conn.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			return // closed: UDP has no other error that matters here
+	pool := &k.sim.buffers
+	for failures := 0; failures < maxReadFailures; {
+		b, n, err := readReady(k.conn, raw, pool)
+		if errors.Is(err, net.ErrClosed) {
+			return
 		}
-		if loss := k.sim.cfg.SIPLoss; loss > 0 && rand.Float64() < loss {
+		if err != nil {
+			failures++ // perhaps an ICMP error of an earlier datagram
 			continue
 		}
-		k.sim.receive(k, k.device, buf[:n])
+		failures = 0
+		if loss := k.sim.cfg.SIPLoss; loss == 0 || rand.Float64() >= loss {
+			k.sim.receive(k, k.device, (*b)[:n])
+		}
+		pool.Put(b)
 	}
 }
 
 // connection is a device's TCP connection.
 type connection struct {
 	device *device
-	conn   net.Conn
+	conn   *net.TCPConn
 	addr   netip.AddrPort
 	closed atomic.Bool
 	split  bool
@@ -126,7 +135,7 @@ func (d *device) dialNow() {
 		return
 	}
 	addr := c.LocalAddr().(*net.TCPAddr).AddrPort()
-	k := &connection{device: d, conn: c, addr: netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), split: s.quirks.has(splitCRLF)}
+	k := &connection{device: d, conn: c.(*net.TCPConn), addr: netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), split: s.quirks.has(splitCRLF)}
 	if !s.work(k.read) {
 		_ = c.Close()
 		return
@@ -154,35 +163,58 @@ func (k *connection) close()                { k.closed.Store(true); _ = k.conn.C
 
 // read cuts the stream into messages until the connection ends.
 func (k *connection) read() {
+	err := k.readAll()
+	_ = k.conn.Close()
+	if d := k.device; err != nil && !k.closed.Load() {
+		d.shard.do(d, func(now instant) { d.lost(now, k) })
+	}
+}
+
+func (k *connection) readAll() error {
 	d := k.device
-	var buf []byte
-	chunk := make([]byte, 2<<10)
+	raw, err := k.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	pool := &d.sim.buffers
+	var rest []byte // of an unfinished message; nil while the connection is idle
 	for {
-		n, err := k.conn.Read(chunk)
-		buf = append(buf, chunk[:n]...)
-		for len(buf) > 0 {
-			skip, size, ok, ferr := wire.Frame(buf)
-			if ferr != nil {
-				d.sim.counters.unreadable.Add(1)
-				err = ferr
-				break
-			}
-			if !ok {
-				buf = buf[skip:]
-				break
-			}
-			d.sim.receive(k, d, buf[skip:skip+size])
-			buf = buf[skip+size:]
-		}
-		if len(buf) == 0 {
-			buf = nil // an idle connection keeps no buffer
-		}
+		b, n, err := readReady(k.conn, raw, pool)
 		if err != nil {
-			_ = k.conn.Close()
-			if !k.closed.Load() {
-				d.shard.do(d, func(now instant) { d.lost(now, k) })
-			}
-			return
+			return err
+		}
+		data := (*b)[:n]
+		if len(rest) > 0 {
+			rest = append(rest, data...)
+			data = rest
+		}
+		left, ferr := d.sim.cut(k, d, data)
+		if len(left) == 0 {
+			rest = nil
+		} else {
+			rest = append([]byte(nil), left...)
+		}
+		pool.Put(b)
+		if err := cmp.Or(ferr, atEnd(n)); err != nil {
+			return err
 		}
 	}
+}
+
+// cut hands on the whole messages in data and returns what is left.
+func (s *Sim) cut(k *connection, d *device, data []byte) ([]byte, error) {
+	for len(data) > 0 {
+		skip, size, ok, err := wire.Frame(data)
+		if err != nil {
+			s.counters.unreadable.Add(1)
+			return nil, err
+		}
+		data = data[skip:]
+		if !ok {
+			return data, nil
+		}
+		s.receive(k, d, data[:size])
+		data = data[size:]
+	}
+	return nil, nil
 }
