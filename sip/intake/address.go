@@ -70,7 +70,7 @@ func uriOK(uri []byte) bool {
 	if bytes.HasPrefix(uri[len(p.scheme):], []byte("//")) || bytes.IndexByte(p.user, '[') >= 0 {
 		return false
 	}
-	if len(p.host) == 0 && len(p.user) == 0 || !hostOK(p.host) {
+	if len(p.host) == 0 && len(p.user) == 0 || !hostOK(p.host) || bytes.IndexByte(p.tail, '[') >= 0 {
 		return false
 	}
 	return p.port == nil || isDigits(p.port) && len(p.port) <= 5
@@ -111,7 +111,9 @@ func appendURI(dst, uri []byte) ([]byte, bool) {
 	if isDigits(p.port) && len(p.port) <= 5 {
 		dst = append(append(dst, ':'), p.port...)
 	}
-	dst = append(dst, p.tail...)
+	if bytes.IndexByte(p.tail, '[') < 0 { // sipgo would look for an address there
+		dst = append(dst, p.tail...)
+	}
 	return dst, uriOK(dst[begin:])
 }
 
@@ -185,11 +187,11 @@ func addressOK(value []byte) bool {
 }
 
 // appendAddress appends the value as "display <uri>;params"; false if there is
-// no URI in it. The display name stays only when it is well formed.
-func appendAddress(dst, value []byte) ([]byte, bool) {
+// no URI in it. The display name stays only if it is asked for and well formed.
+func appendAddress(dst, value []byte, display bool) ([]byte, bool) {
 	begin := len(dst)
 	a := parseNameAddr(value)
-	if a.exact && len(a.display) > 0 {
+	if display && a.exact && len(a.display) > 0 {
 		dst = append(append(dst, a.display...), ' ')
 	}
 	dst = append(dst, '<')
@@ -199,17 +201,20 @@ func appendAddress(dst, value []byte) ([]byte, bool) {
 	return dst, ok && addressOK(dst[begin:])
 }
 
-// appendParams appends parameters without blanks around them and without empty
-// ones.
+// appendParams appends parameters without blanks and quotes around them. Those
+// that are empty, need their quotes or are not parameters go.
 func appendParams(dst, params []byte) []byte {
 	for p, rest := cutParam(params); len(p) > 0 || rest != nil; p, rest = cutParam(rest) {
 		k, v, valued := bytes.Cut(p, []byte{'='})
-		if k = trim(k); !isToken(k) || hasControl(v) {
+		if k, v = trim(k), trim(v); len(v) > 2 && v[0] == '"' && v[len(v)-1] == '"' {
+			v = v[1 : len(v)-1]
+		}
+		if !isToken(k) || hasControl(v) || bytes.ContainsAny(v, "\"<>, \\") {
 			continue
 		}
 		dst = append(append(dst, ';'), k...)
 		if valued {
-			dst = append(append(dst, '='), trim(v)...)
+			dst = append(append(dst, '='), v...)
 		}
 	}
 	return dst
@@ -304,6 +309,7 @@ func (v *via) appendTo(dst []byte, fallback uint64, rport bool) []byte {
 	if len(v.port) > 0 {
 		dst = append(append(dst, ':'), v.port...)
 	}
+	asked := true // for rport, still
 	for p, rest := cutParam(v.params); len(p) > 0 || rest != nil; p, rest = cutParam(rest) {
 		k, value, valued := bytes.Cut(p, []byte{'='})
 		k, value = trim(k), bytes.Trim(value, "\" \t")
@@ -315,21 +321,23 @@ func (v *via) appendTo(dst []byte, fallback uint64, rport bool) []byte {
 			if len(value) == 0 {
 				continue
 			}
-			fallback = 0
-		case rport && equalFold(k, "rport"):
-			continue
+			k, fallback = []byte("branch"), 0
+		case equalFold(k, "rport") && !asked:
+			continue // was there already
+		case equalFold(k, "rport") && rport:
+			k, value, asked = []byte("rport"), nil, false
 		}
 		dst = append(append(dst, ';'), k...)
 		if valued && len(value) > 0 {
 			dst = append(append(dst, '='), value...)
 		}
 	}
-	if rport {
-		dst = append(dst, ";rport"...)
-	}
 	if fallback != 0 {
 		dst = append(dst, ";branch=z9hG4bK"...)
 		dst = appendHex(dst, fallback)
+	}
+	if rport && asked {
+		dst = append(dst, ";rport"...)
 	}
 	return dst
 }

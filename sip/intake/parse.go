@@ -371,7 +371,7 @@ func (h *head) check() error {
 		f := &h.fields[i]
 		if !addressOK(f.value) {
 			h.quirks |= QuirkAddress
-			if _, ok := appendAddress(nil, f.value); !ok {
+			if _, ok := appendAddress(nil, f.value, true); !ok {
 				return ErrMalformed{nameOf(f.kind)}
 			}
 		}

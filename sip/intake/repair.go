@@ -76,7 +76,7 @@ func (h *head) appendField(dst []byte, f *field) []byte {
 		if addressOK(f.value) {
 			dst = append(dst, f.value...)
 		} else {
-			dst, _ = appendAddress(dst, f.value)
+			dst, _ = appendAddress(dst, f.value, true)
 		}
 	case kCallID:
 		if len(f.value) > 0 {
@@ -124,7 +124,7 @@ func (h *head) appendList(dst []byte, f *field) []byte {
 			if f.kind != kContact { // check saw to those
 				h.quirks |= QuirkOther
 			}
-			dst, ok = appendAddress(dst, withoutDisplay(item))
+			dst, ok = appendAddress(dst, item, false)
 		}
 		dst = append(dst, "\r\n"...)
 		if !ok {
@@ -153,22 +153,6 @@ func listItemOK(item []byte) bool {
 		}
 	}
 	return true
-}
-
-func withoutDisplay(item []byte) []byte {
-	a := parseNameAddr(item)
-	out := append([]byte{'<'}, a.uri...)
-	out = append(out, '>')
-	for p, rest := cutParam(a.params); len(p) > 0 || rest != nil; p, rest = cutParam(rest) {
-		clean := true
-		for _, c := range p {
-			clean = clean && c != '"' && c != ',' && c != '<' && c != '>'
-		}
-		if clean {
-			out = append(append(out, ';'), p...)
-		}
-	}
-	return out
 }
 
 func appendName(dst, name []byte) []byte { return append(append(dst, name...), ": "...) }

@@ -8,7 +8,8 @@ import (
 // blanks are what may stand between tokens once lines are unfolded.
 const blanks = " \t\r\n"
 
-func trim(b []byte) []byte { return bytes.Trim(b, blanks) }
+// trim takes away what sipgo takes away around a value.
+func trim(b []byte) []byte { return bytes.TrimSpace(b) }
 
 // trimLeading removes what may come before a start line.
 func trimLeading(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n\x00") }
