@@ -1,0 +1,325 @@
+package play
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"fengsui/gb28181"
+	"fengsui/gb28181/gbsdp"
+	"fengsui/media"
+	"fengsui/media/engine"
+	"fengsui/sip"
+	"fengsui/sip/flow"
+)
+
+// live is a stream that plays: what must be closed at its end.
+type live struct {
+	session     *session
+	rx          *engine.Receiver
+	dialog      Dialog
+	transport   string
+	tracks      []*media.Track
+	byeReceived bool // the device said BYE: none is owed
+}
+
+// attempt goes through the stages once with one transport. On error nothing
+// stays open: no port, no SSRC, no dialog.
+func (s *session) attempt(n int, transport string) (_ *live, err error) {
+	var (
+		undo     cleanup
+		dev      gb28181.Device
+		way      flow.Flow
+		rx       *engine.Receiver
+		dialog   Dialog
+		known    facts
+		answered engine.Answered
+		tracks   []*media.Track
+	)
+	defer func() {
+		if err != nil {
+			err = &StartError{Request: s.req, Cause: errors.Join(err, undo.close()), Remedy: remedy(err, known)}
+		}
+	}()
+	settings := s.c.cfg.Settings(s.req.Device)
+	known.transport = transport
+
+	err = s.stage(n, StageDevice, func() (detail string, err error) {
+		if dev, err = s.find(); err != nil {
+			return "", err
+		}
+		if way, err = s.c.devices.Flow(s.req.Device); err != nil {
+			return "", err
+		}
+		known.remote = way.String()
+		return fmt.Sprintf("%s, %s", dev.Presence.State, way), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	err = s.stage(n, StageReceiver, func() (detail string, err error) {
+		mode := s.c.cfg.Mode
+		if settings.Mode != "" {
+			mode = settings.Mode
+		}
+		rx, err = s.c.engine.Receive(s.ctx, engine.Want{Key: s.key, Transport: transport, Mode: mode, From: way.Remote.Addr()})
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", ErrNoReceiver, err)
+		}
+		undo.add(rx.Close)
+		known.receiver = net(s.mediaHost(way), rx.Port())
+		return fmt.Sprintf("%s, %s, ssrc %s", known.receiver, transport, rx.SSRC()), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	offer := s.offer(dev, way, rx, transport)
+	err = s.stage(n, StageOffer, func() (string, error) {
+		dialog, err = s.invite(way, settings, rx.SSRC(), offer)
+		return string(offer), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	ended := s.c.ended.watch(rx.SSRC(), dialog)
+	undo.add(func() error { ended(); return bye(dialog) })
+
+	err = s.stage(n, StageAnswer, func() (detail string, err error) {
+		answered, err = readAnswer(dialog.SDP(), dialog.Source())
+		if err != nil {
+			return string(dialog.SDP()), errors.Join(err, dialog.Ack(s.ctx))
+		}
+		// The receiver must know the SSRC of the answer before the ACK lets the device send.
+		if err := rx.Expect(answered); err != nil {
+			return string(dialog.SDP()), errors.Join(fmt.Errorf("%w: %w", ErrBadAnswer, err), dialog.Ack(s.ctx))
+		}
+		return string(dialog.SDP()), dialog.Ack(s.ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	if transport == TCPActive {
+		err = s.stage(n, StageConnect, func() (string, error) {
+			ctx, cancel := context.WithTimeout(s.ctx, s.c.cfg.PacketTimeout)
+			defer cancel()
+			if err := rx.Connect(ctx); err != nil {
+				return "", fmt.Errorf("%w: to %v: %w", ErrConnect, answered.Remote, err)
+			}
+			return answered.Remote.String(), nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+
+	err = s.stage(n, StagePacket, func() (string, error) {
+		p, err := waitFor(s, dialog, rx.WaitPacket)
+		if err != nil {
+			return "", wrapWait(ErrNoPacket, s.c.cfg.PacketTimeout, err)
+		}
+		return fmt.Sprintf("%d bytes from %v, ssrc %010d, payload type %d", p.Bytes, p.Source, p.SSRC, p.PayloadType), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	err = s.stage(n, StageKeyFrame, func() (detail string, err error) {
+		if tracks, err = waitFor(s, dialog, rx.WaitKey); err != nil {
+			st := rx.Stats()
+			return "", wrapWait(fmt.Errorf("%w: %d bytes in %d packets, %d lost", ErrNoKeyFrame, st.Bytes, st.Packets, st.Lost), s.c.cfg.PacketTimeout, err)
+		}
+		return describe(tracks), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &live{session: s, rx: rx, dialog: dialog, transport: transport, tracks: tracks}, nil
+}
+
+// invite sends the offer and turns the outcome into one of this package's causes.
+func (s *session) invite(way flow.Flow, settings Settings, ssrc string, offer []byte) (Dialog, error) {
+	ctx, cancel := context.WithTimeoutCause(s.ctx, s.c.cfg.AnswerTimeout, ErrNoAnswer)
+	defer cancel()
+	peer := sip.Peer{User: string(s.req.Channel), Flow: way}
+	if settings.Password != "" {
+		peer.Secret = func() string { return settings.Password }
+	}
+	d, err := s.c.inviter.Invite(ctx, peer, sip.Invite{
+		Subject: gbsdp.Subject{Sender: string(s.req.Channel), SenderSeq: ssrc, Receiver: string(s.c.cfg.ID), ReceiverSeq: "0"}.String(),
+		SDP:     offer,
+	})
+	if err == nil {
+		return d, nil
+	}
+	var rejected *sip.Rejected
+	switch {
+	case errors.As(err, &rejected) && rejected.Status == 486:
+		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
+	case errors.As(err, &rejected):
+		return nil, fmt.Errorf("%w: %w", ErrRejected, err)
+	case errors.Is(err, sip.ErrUnreachable):
+		return nil, fmt.Errorf("%w: %w", gb28181.ErrOffline, err)
+	case s.ctx.Err() != nil:
+		return nil, context.Cause(s.ctx)
+	}
+	return nil, fmt.Errorf("%w within %v: %w", ErrNoAnswer, s.c.cfg.AnswerTimeout, err)
+}
+
+// offer is the SDP of media.md section 1.1.
+func (s *session) offer(d gb28181.Device, way flow.Flow, rx *engine.Receiver, transport string) []byte {
+	o := gbsdp.Offer{
+		Owner:   s.c.cfg.ID,
+		Address: s.mediaHost(way),
+		Port:    rx.Port(),
+		SSRC:    rx.SSRC(),
+		Stream:  gbsdp.StreamLines(gbsdp.SelectAuto, d.Edition.Effective(), s.req.Profile == media.Sub),
+	}
+	switch transport {
+	case TCPPassive:
+		o.TCP, o.Setup = true, gbsdp.Passive
+	case TCPActive:
+		o.TCP, o.Setup = true, gbsdp.Active
+	}
+	return o.Append(nil)
+}
+
+// mediaHost is the IP address the device shall send to.
+func (s *session) mediaHost(way flow.Flow) netip.Addr {
+	if a, err := netip.ParseAddr(s.c.cfg.Advertise); err == nil {
+		return a
+	}
+	host, _ := s.c.inviter.Advertised(way)
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Unmap()
+	}
+	return way.Local.Addr()
+}
+
+// readAnswer takes from an answer what the receiver needs. An unusable address
+// gives way to the one the answer came from (media.md section 1.7).
+func readAnswer(sdp []byte, source netip.Addr) (engine.Answered, error) {
+	d, err := gbsdp.Parse(sdp)
+	if err != nil {
+		return engine.Answered{}, fmt.Errorf("%w: %w", ErrBadAnswer, err)
+	}
+	m := d.First("video")
+	switch {
+	case m == nil:
+		return engine.Answered{}, fmt.Errorf("%w: it has no m=video line", ErrBadAnswer)
+	case m.Port == 0:
+		return engine.Answered{}, fmt.Errorf("%w: its media port is 0, which refuses the stream", ErrBadAnswer)
+	}
+	remote := d.Remote(m)
+	if a := remote.Addr(); !a.IsValid() || a.IsPrivate() && !source.IsPrivate() {
+		remote = netip.AddrPortFrom(source, uint16(m.Port))
+	}
+	return engine.Answered{SSRC: d.SSRC, Remote: remote, Payloads: m.RTPMap, Setup: m.Setup}, nil
+}
+
+// waitFor waits for media, for as long as configured, and ends early when the
+// device hangs up.
+func waitFor[T any](s *session, d Dialog, wait func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeoutCause(s.ctx, s.c.cfg.PacketTimeout, errWaited)
+	defer cancel()
+	ctx, hangUp := context.WithCancelCause(ctx)
+	defer hangUp(nil)
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-d.Done():
+			hangUp(errHungUp)
+		case <-stop:
+		}
+	}()
+	v, err := wait(ctx)
+	close(stop)
+	<-done
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return v, err
+}
+
+var (
+	errWaited = errors.New("waited long enough")
+	errHungUp = errors.New("the device sent BYE")
+)
+
+func wrapWait(cause error, d time.Duration, err error) error {
+	if errors.Is(err, errWaited) {
+		return fmt.Errorf("%w within %v", cause, d)
+	}
+	return fmt.Errorf("%w: %w", cause, err)
+}
+
+// close sends BYE and returns port and SSRC.
+func (l *live) close() error {
+	s := l.session
+	var err error
+	if l.byeReceived {
+		s.c.ended.forget(l.dialog)
+	} else {
+		err = bye(l.dialog)
+		s.c.ended.end(l.dialog)
+	}
+	return errors.Join(err, l.rx.Close())
+}
+
+// bye ends a dialog. It has a context of its own, because the session's has
+// mostly ended by then.
+func bye(d Dialog) error {
+	ctx, cancel := context.WithTimeout(context.Background(), byeTimeout)
+	defer cancel()
+	select {
+	case <-d.Done():
+		return nil // the device was first
+	default:
+	}
+	if err := d.Bye(ctx); err != nil {
+		return fmt.Errorf("bye: %w", err)
+	}
+	return nil
+}
+
+// cleanup closes in reverse order.
+type cleanup []func() error
+
+func (c *cleanup) add(f func() error) { *c = append(*c, f) }
+
+func (c *cleanup) close() error {
+	var errs []error
+	for i := len(*c) - 1; i >= 0; i-- {
+		errs = append(errs, (*c)[i]())
+	}
+	*c = nil
+	return errors.Join(errs...)
+}
+
+func describe(tracks []*media.Track) string {
+	out := ""
+	for i, t := range tracks {
+		if i > 0 {
+			out += ", "
+		}
+		out += string(t.Codec)
+		if t.Width > 0 {
+			out += " " + strconv.Itoa(t.Width) + "x" + strconv.Itoa(t.Height)
+		}
+		if t.SampleRate > 0 {
+			out += " " + strconv.Itoa(t.SampleRate) + " Hz"
+		}
+	}
+	return out
+}
+
+func net(a netip.Addr, port int) string {
+	return netip.AddrPortFrom(a, uint16(port)).String()
+}

@@ -1,0 +1,243 @@
+package play
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"fengsui/gb28181"
+	"fengsui/internal/telemetry"
+	"fengsui/media"
+	"fengsui/media/engine"
+	"fengsui/shadow"
+	"fengsui/shadow/journal"
+)
+
+// byeTimeout bounds the wait for the answer to a BYE; the transaction itself goes on.
+const byeTimeout = 3 * time.Second
+
+// session is one stream from its first caller to its last resource. The
+// goroutine in run owns rx and dialog.
+type session struct {
+	// Set by newSession, never changed after.
+	c        *Coordinator
+	id       string
+	req      Request
+	key      media.Key
+	trace    string
+	ctx      context.Context // ends when the session shall end; the cause says why
+	cancel   context.CancelCauseFunc
+	started  chan struct{} // closed when the start succeeded or failed
+	finished chan struct{} // closed when everything is returned
+
+	err error // of the start; set before started is closed
+
+	mu      sync.Mutex // guards what follows
+	callers int        // waiting in Start
+	ending  bool
+	view    Session
+	rx      *engine.Receiver // nil until it plays
+}
+
+func newSession(ctx context.Context, c *Coordinator, r Request) *session {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+	s := &session{
+		c: c, id: hex.EncodeToString(id[:]), req: r, key: r.Key(), trace: telemetry.TraceID(ctx),
+		started: make(chan struct{}), finished: make(chan struct{}), callers: 1,
+	}
+	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	s.view = Session{ID: s.id, Request: r, Key: s.key, State: Starting, StartedAt: time.Now(), Trace: s.trace}
+	return s
+}
+
+// run is the whole life: start, watch, end. It returns when everything is returned.
+func (s *session) run() {
+	defer close(s.finished)
+	defer s.c.forget(s)
+	defer s.cancel(nil)
+	live, err := s.start()
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.playing(live)
+	reason := s.watch(live)
+	s.mu.Lock()
+	s.ending, s.view.State = true, Ended
+	s.mu.Unlock()
+	if err := live.close(); err != nil {
+		s.c.log.Warn().Str("device", string(s.req.Device)).Str("channel", string(s.req.Channel)).
+			Str("call_id", live.dialog.CallID()).Err(err).Msg("stream did not end cleanly")
+	}
+	s.c.metrics.ended.WithLabelValues("played").Inc()
+	s.event("stream.ended", map[string]any{"reason": reason, "ssrc": live.rx.SSRC()})
+}
+
+// start tries the wanted transport, and tcp-passive once where the choice was
+// ours, it was UDP, and no packet came.
+func (s *session) start() (*live, error) {
+	began := time.Now()
+	transport, chosen := s.transport()
+	l, err := s.attempt(1, transport)
+	if errors.Is(err, ErrNoPacket) && transport == UDP && !chosen && s.ctx.Err() == nil {
+		l, err = s.attempt(2, TCPPassive)
+	}
+	if err == nil {
+		s.c.metrics.startSeconds.Observe(time.Since(began).Seconds())
+	}
+	return l, err
+}
+
+// transport is what the request, the device or the configuration wants, and
+// whether a person chose it.
+func (s *session) transport() (name string, chosen bool) {
+	if s.req.Transport != "" {
+		return s.req.Transport, true
+	}
+	if t := s.c.cfg.Settings(s.req.Device).Transport; t != "" {
+		return t, true
+	}
+	return s.c.cfg.Transport, false
+}
+
+// fail ends a start that did not succeed and tells every caller.
+func (s *session) fail(err error) {
+	if cause := context.Cause(s.ctx); cause != nil && s.ctx.Err() != nil {
+		err = cause // the start failed because it was ended
+	}
+	s.mu.Lock()
+	s.ending, s.view.State = true, Ended
+	stages := s.view.Stages
+	s.mu.Unlock()
+	var failed *StartError
+	if !errors.As(err, &failed) {
+		failed = &StartError{Request: s.req, Cause: err, Remedy: remedy(err, facts{})}
+	}
+	failed.Stages = stages
+	s.err = failed
+	close(s.started)
+	s.c.metrics.ended.WithLabelValues("failed").Inc()
+	at := ""
+	if n := len(stages); n > 0 {
+		at = stages[n-1].Name
+	}
+	s.c.log.Warn().Str("device", string(s.req.Device)).Str("channel", string(s.req.Channel)).Str("trace", s.trace).
+		Str("stage", at).Err(failed.Cause).Msg("stream did not start")
+	s.event("stream.failed", map[string]any{"stage": at, "error": failed.Cause.Error(), "remedy": failed.Remedy.EN})
+}
+
+func (s *session) playing(l *live) {
+	s.mu.Lock()
+	s.view.State = Playing
+	s.rx = l.rx
+	s.view.CallID, s.view.SSRC, s.view.Transport, s.view.Tracks = l.dialog.CallID(), l.rx.SSRC(), l.transport, l.tracks
+	s.mu.Unlock()
+	close(s.started)
+	s.c.metrics.ended.WithLabelValues("started").Inc()
+	s.event("stream.started", map[string]any{"ssrc": l.rx.SSRC(), "transport": l.transport, "codec": codecs(l.tracks)})
+}
+
+// watch waits for whatever ends the stream first and says it.
+func (s *session) watch(l *live) string {
+	select {
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx).Error()
+	case <-l.dialog.Done():
+		l.byeReceived = true
+		return "the device ended it"
+	case <-l.rx.Done():
+		if errors.Is(l.rx.Err(), engine.ErrSilent) {
+			s.c.devices.Doubt(s.req.Device, shadow.ByRTP, "its RTP stopped", time.Now())
+			return "no packet arrived for too long"
+		}
+		return fmt.Sprintf("the receiver ended: %v", l.rx.Err())
+	}
+}
+
+// enter counts a caller in; false means that the session is ending.
+func (s *session) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ending || s.ctx.Err() != nil {
+		return false
+	}
+	s.callers++
+	return true
+}
+
+// leave counts a caller out; the last one to leave a start gives it up.
+func (s *session) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.callers--
+	if s.callers == 0 && s.view.State == Starting {
+		s.cancel(ErrGivenUp)
+	}
+}
+
+// end asks the session to end; run does it.
+func (s *session) end(reason string) { s.cancel(errors.New(reason)) }
+
+func (s *session) snapshot() Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.view
+	v.Stages = append([]Stage(nil), s.view.Stages...)
+	return v
+}
+
+func (s *session) event(kind string, data map[string]any) {
+	data["stream"] = s.id
+	data["profile"] = string(s.req.Profile)
+	s.c.journal.Append(journal.Event{At: time.Now(), Type: kind, Device: string(s.req.Device),
+		Channel: string(s.req.Channel), Trace: s.trace, Data: data})
+}
+
+func codecs(tracks []*media.Track) []string {
+	var out []string
+	for _, t := range tracks {
+		out = append(out, string(t.Codec))
+	}
+	return out
+}
+
+// stage runs one named step and records it, its detail and its failure.
+func (s *session) stage(attempt int, name string, step func() (detail string, err error)) error {
+	s.mu.Lock()
+	n := len(s.view.Stages)
+	s.view.Stages = append(s.view.Stages, Stage{Name: name, At: time.Now(), Attempt: attempt})
+	s.mu.Unlock()
+	detail, err := step()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := &s.view.Stages[n]
+	st.Took, st.Detail = time.Since(st.At), detail
+	if err != nil {
+		st.Failed = true
+		if detail == "" {
+			st.Detail = err.Error()
+		}
+	}
+	return err
+}
+
+// device finds the device and the channel and the way to them.
+func (s *session) find() (gb28181.Device, error) {
+	d, ok := s.c.devices.Device(s.req.Device)
+	if !ok {
+		return d, fmt.Errorf("%w: %q", gb28181.ErrUnknownDevice, s.req.Device)
+	}
+	ch, ok := s.c.channels.Channel(s.req.Device, s.req.Channel)
+	switch {
+	case ok && !ch.Invitable():
+		return d, fmt.Errorf("%w: %q has type %d", ErrNotLive, s.req.Channel, ch.ID.Type())
+	case !ok && s.req.Channel != s.req.Device: // a camera is its own channel before its catalog came
+		return d, fmt.Errorf("%w: %q is not in the catalog of %q", gb28181.ErrUnknownChannel, s.req.Channel, s.req.Device)
+	}
+	return d, nil
+}
