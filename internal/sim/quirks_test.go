@@ -412,6 +412,9 @@ func TestManyDevicesShareFewSockets(t *testing.T) {
 	if err != nil || part.SumNum != 2 || part.Items[0].DeviceID != "34020000001320000599" || wire.User(r.Get("From")) != id {
 		t.Errorf("%+v, %v", part, err)
 	}
+	if r := s.request("INVITE", "34020000001329999999", "", "", inviteHeaders(camera), live(false, "", 40000)); r.Status != 404 {
+		t.Errorf("INVITE of an unknown channel answered %d", r.Status)
+	}
 	if m.Unmet() != nil {
 		t.Error(m.Unmet())
 	}

@@ -71,13 +71,19 @@ type received struct {
 func newServer(t *testing.T) *server {
 	t.Helper()
 	s := &server{t: t, fixed: map[string]int{}, registry: map[string]registration{}, arrived: make(chan struct{}), algo: digest.MD5}
-	var err error
-	if s.udp, err = net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
-		t.Fatal(err)
-	}
-	s.addr = s.udp.LocalAddr().String()
-	if s.tcp, err = net.Listen("tcp", s.addr); err != nil {
-		t.Fatal(err)
+	for tries := 0; s.tcp == nil; tries++ { // one port, free for both
+		var err error
+		if s.udp, err = net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		s.addr = s.udp.LocalAddr().String()
+		if s.tcp, err = net.Listen("tcp", s.addr); err != nil {
+			s.tcp = nil
+			s.udp.Close()
+			if tries == 20 {
+				t.Fatal(err)
+			}
+		}
 	}
 	var work sync.WaitGroup
 	work.Go(s.readUDP)

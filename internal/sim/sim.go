@@ -255,8 +255,11 @@ func (s *Sim) receive(from path, d *device, b []byte) {
 		if !ok {
 			i, _, ok = s.ids.find(wire.User(m.Get("To")))
 		}
-		if !ok {
-			return // nobody here has that ID
+		if !ok { // nobody here has that ID; any device can say so
+			if d = &s.devices[0]; m.Method != "ACK" {
+				d.shard.do(d, func(instant) { _ = from.write(d.response(m, 404, nil, nil)) })
+			}
+			return
 		}
 		d = &s.devices[i]
 	}
