@@ -3,6 +3,7 @@ package mediatest
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -22,7 +23,7 @@ type Reader struct {
 
 // NewReader makes a reader that begins with frames.
 func NewReader(tracks []*media.Track, frames ...*media.Frame) *Reader {
-	return &Reader{tracks: tracks, frames: frames, more: make(chan struct{})}
+	return &Reader{tracks: tracks, frames: slices.Clone(frames), more: make(chan struct{})}
 }
 
 // Push adds frames.
