@@ -76,15 +76,19 @@ func (a *Agenda[K]) Len() int {
 	return len(a.heap)
 }
 
-// Next blocks until a key is due, takes it off and returns it. It returns the
-// context's cause when ctx ends first.
-func (a *Agenda[K]) Next(ctx context.Context) (K, error) {
+// Next blocks until a key is due, takes it off and returns it. It returns false
+// when ctx ends.
+func (a *Agenda[K]) Next(ctx context.Context) (K, bool) {
 	var timer *time.Timer
 	var fire <-chan time.Time
 	for {
+		if ctx.Err() != nil {
+			var none K
+			return none, false
+		}
 		k, wait, ok := a.pop()
 		if ok {
-			return k, nil
+			return k, true
 		}
 		if wait > 0 {
 			if timer == nil {
@@ -99,7 +103,6 @@ func (a *Agenda[K]) Next(ctx context.Context) (K, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return k, context.Cause(ctx)
 		case <-a.wake:
 		case <-fire:
 		}

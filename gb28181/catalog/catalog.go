@@ -111,8 +111,8 @@ func (c *Catalog) Run(ctx context.Context) error {
 	defer workers.Wait()
 	free := make(chan struct{}, c.cfg.Workers)
 	for {
-		e, err := c.agenda.Next(ctx)
-		if err != nil {
+		e, ok := c.agenda.Next(ctx)
+		if !ok {
 			return nil
 		}
 		select {

@@ -140,12 +140,17 @@ func (t *tree) parents(r *gb28181.Channel) []string {
 		return t.oneOf(r, append(t.tokens(r), r.CivilCode)...)
 	case KindOrganisation:
 		return t.oneOf(r, append(t.tokens(r), string(r.BusinessGroup))...)
+	default:
+		return t.places(r)
 	}
-	tokens := t.tokens(r)
+}
+
+// places are the parents of a device or channel.
+func (t *tree) places(r *gb28181.Channel) []string {
 	var organisations []string
 	var group, system string
 	var rest []string
-	for _, tok := range tokens {
+	for _, tok := range t.tokens(r) {
 		switch id := gb28181.ID(tok); kindOf(id) {
 		case KindOrganisation:
 			if t.byID[id] != nil && !slices.Contains(organisations, tok) {

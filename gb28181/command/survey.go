@@ -80,8 +80,8 @@ func (c *Commander) Run(ctx context.Context) error {
 	defer workers.Wait()
 	free := make(chan struct{}, c.cfg.Workers)
 	for {
-		id, err := c.agenda.Next(ctx)
-		if err != nil {
+		id, ok := c.agenda.Next(ctx)
+		if !ok {
 			return nil
 		}
 		s, next, ok := c.take(id)
@@ -93,8 +93,11 @@ func (c *Commander) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if c.steps[next.step].paced && c.Pace(ctx) != nil {
-			return nil
+		if c.steps[next.step].paced {
+			if err := c.Pace(ctx); err != nil { // ctx ended
+				<-free
+				continue
+			}
 		}
 		workers.Go(func() {
 			defer func() { <-free }()

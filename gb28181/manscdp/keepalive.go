@@ -45,8 +45,12 @@ func (k Keepalive) Append(dst []byte, charset string) []byte {
 
 // IsKeepalive tells whether body is a keepalive without building a tree: the
 // root element is Notify and its CmdType Keepalive. status is Status as sent, ""
-// when absent. It is for the path on which nearly every message is one.
+// when absent. It is for the path on which nearly every message is one; bodies
+// over 64 KiB are none.
 func IsKeepalive(body []byte) (deviceID string, ok bool, status string) {
+	if len(body) > 64<<10 {
+		return "", false, ""
+	}
 	s := scanner{in: clean(body)}
 	var field []byte // name of the open child of the root
 	var cmd, id, st []byte

@@ -2,6 +2,7 @@ package manscdp
 
 import (
 	"iter"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -80,7 +81,7 @@ func (n *Node) Int(name string, def int) int {
 // Float is Value as a number, or 0.
 func (n *Node) Float(name string) float64 {
 	f, err := strconv.ParseFloat(n.Value(name), 64)
-	if err != nil || f != f || f > 1e300 || f < -1e300 {
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
 		return 0
 	}
 	return f

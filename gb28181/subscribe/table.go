@@ -116,8 +116,8 @@ func (s *Subscriptions) Run(ctx context.Context) error {
 	defer workers.Wait()
 	free := make(chan struct{}, s.cfg.Workers)
 	for {
-		k, err := s.agenda.Next(ctx)
-		if err != nil {
+		k, ok := s.agenda.Next(ctx)
+		if !ok {
 			return nil
 		}
 		select {
