@@ -90,7 +90,7 @@ func pictures(b []byte, c media.Codec) (frames []*media.Frame) {
 		units, picture, key = nil, false, false
 	}
 	for _, u := range AnnexB(bytes.Clone(b)) {
-		slice, begins, intra, set := false, false, false, false
+		var slice, begins, intra, set bool
 		if c == media.H264 {
 			t := u[0] & 31
 			slice, intra, set = t == 1 || t == 5, t == 5, t == 7 || t == 8

@@ -396,6 +396,7 @@ func (d *Demuxer) deliver(p []byte) {
 		}
 	case toAudio:
 		d.audio.append(p)
+	case toNowhere:
 	}
 }
 

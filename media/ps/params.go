@@ -109,7 +109,7 @@ func (p *params) weigh(b []byte, units []span, declared media.Codec) {
 func (p *params) evidence(b []byte, units []span) media.Codec {
 	for _, u := range units {
 		n := b[u.from:u.to]
-		c := media.Codec("")
+		var c media.Codec
 		switch {
 		case n[0]&0x9F == 7:
 			c = media.H264
@@ -153,6 +153,7 @@ func (p *params) sift(b []byte, units []span, intact int) sifted {
 			if u.to < intact {
 				p.keep(class, n)
 			}
+		case unitOther:
 		}
 		units[s.count] = u
 		s.count++

@@ -48,8 +48,8 @@ type video struct {
 	arrived time.Time
 	damaged bool
 	intact  int  // of a damaged one: bytes that came before the damage
-	keyHint bool // it, or if none is open the next one, begins with a map or a system header
-	isKey   bool // it began with a map or a system header
+	keyHint bool // the next one begins with a map or a system header
+	isKey   bool // it began so: a key frame, before its units are looked at
 	packs   int  // pack headers since it began
 	marks   int  // markers since it began
 	dirty   bool // bytes came after the last marker
@@ -217,6 +217,7 @@ func (v *video) tooEarly() {
 		v.proof = 0
 	case earlyAudio:
 		v.noAudioHint = true
+	case earlyNot, earlySilence:
 	}
 	v.early = earlyNot
 }

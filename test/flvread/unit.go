@@ -74,6 +74,7 @@ func (s *units) take(t Tag) (Unit, bool, error) {
 		return s.takeVideo(t)
 	case Audio:
 		return s.takeAudio(t)
+	case Script:
 	}
 	return Unit{}, false, nil
 }

@@ -148,10 +148,10 @@ func audioTag(f *media.Frame) []byte {
 // appendAudioHead appends what stands before the data in an audio tag. The
 // rates it can tell are not ours; all readers go by the codec.
 func appendAudioHead(b []byte, c media.Codec, packet byte) []byte {
-	switch c {
-	case media.PCMA:
+	if c == media.PCMA {
 		return append(b, soundPCMA<<4|1<<1)
-	case media.PCMU:
+	}
+	if c == media.PCMU {
 		return append(b, soundPCMU<<4|1<<1)
 	}
 	return append(b, soundAAC<<4|0x0F, packet)

@@ -167,6 +167,7 @@ func (v *session) negotiate(ctx context.Context, offer string) (answer string, e
 			v.end(errICE)
 		case webrtc.PeerConnectionStateClosed:
 			v.end(errLeft)
+		default: // on the way there, or a disturbance that ICE may get over
 		}
 	})
 	if v.video != nil {
