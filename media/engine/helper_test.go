@@ -3,8 +3,10 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -20,7 +22,16 @@ import (
 	"fengsui/media/rtp"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if to := os.Getenv(senderEnv); to != "" { // the other end of BenchmarkReceive200
+		if err := sendLoad(to, os.Stdin); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	domain = "34020000002000000001"

@@ -106,49 +106,43 @@ func (b *batch) message(i int) (data []byte, segment int, from netip.AddrPort) {
 }
 
 // reader reads a socket in batches.
-type reader struct {
-	raw  syscall.RawConn
-	get  func() *batch
-	put  func(*batch)
-	take func(*batch, int)
-	err  error
-	once func(fd uintptr) bool
-}
+type reader struct{ raw syscall.RawConn }
 
 func newReader(c *net.UDPConn) (*reader, error) {
 	raw, err := c.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	r := &reader{raw: raw}
-	r.once = r.step
-	return r, nil
+	return &reader{raw}, err
 }
 
-// read waits for datagrams and hands one batch to take.
+// read hands batches to take until an error. A batch that is not full has
+// emptied the socket; then it waits, without asking once more: what comes from
+// then on wakes it.
 func (r *reader) read(get func() *batch, put func(*batch), take func(*batch, int)) error {
-	r.get, r.put, r.take, r.err = get, put, take, nil
-	if err := r.raw.Read(r.once); err != nil {
+	var failed error
+	err := r.raw.Read(func(fd uintptr) bool {
+		b := get()
+		defer put(b)
+		for {
+			n, e := b.receive(fd)
+			if e == unix.EAGAIN {
+				return false
+			}
+			if e != 0 {
+				failed = e
+				return true
+			}
+			take(b, n)
+			for i := range n {
+				b.rearm(i)
+			}
+			if n < len(b.hdrs) {
+				return false
+			}
+		}
+	})
+	if err != nil {
 		return err
 	}
-	return r.err
-}
-
-func (r *reader) step(fd uintptr) bool {
-	b := r.get()
-	n, e := b.receive(fd)
-	switch e {
-	case 0:
-		r.take(b, n)
-		for i := range n {
-			b.rearm(i)
-		}
-	case unix.EAGAIN:
-	default:
-		r.err = e
-	}
-	r.put(b)
-	return e != unix.EAGAIN
+	return failed
 }
 
 // prepare asks for joined datagrams and for the count of lost ones, where the

@@ -38,7 +38,7 @@ type Config struct {
 	// buffers of the shared and of each leased UDP socket in bytes. The kernel caps
 	// them at net.core.rmem_max.
 	SharedBuffer, OwnBuffer int
-	// UnknownPerIP (default 16) and UnknownTotal (default 512) bound TCP connections
+	// UnknownPerIP (default 64) and UnknownTotal (default 512) bound TCP connections
 	// that have not said whose stream they carry.
 	UnknownPerIP, UnknownTotal int
 }
@@ -53,7 +53,7 @@ func (c *Config) defaults() {
 	c.ReorderPackets = min(c.ReorderPackets, windowMax)
 	set(&c.SharedBuffer, 16<<20)
 	set(&c.OwnBuffer, 4<<20)
-	set(&c.UnknownPerIP, 16)
+	set(&c.UnknownPerIP, 64)
 	set(&c.UnknownTotal, 512)
 	for v, d := range map[*time.Duration]time.Duration{
 		&c.ReorderDelay: 150 * time.Millisecond, &c.SSRCQuarantine: 30 * time.Second, &c.PortQuarantine: 5 * time.Second,

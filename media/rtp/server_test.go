@@ -557,3 +557,28 @@ func TestSecondServerOnThePortFailsWithARemedy(t *testing.T) {
 		t.Fatalf("Listen = %v", err)
 	}
 }
+
+func TestReceivingInOrderCostsNoAllocation(t *testing.T) {
+	s := offline(t)
+	var sessions []*rtp.Session
+	for range 10 {
+		n, err := s.Open(rtp.Want{}, drain{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Close()
+		sessions = append(sessions, n)
+	}
+	p := packet(0, 0, 1400)
+	now, seq := time.Now(), uint16(0)
+	if a := testing.AllocsPerRun(1000, func() {
+		seq++
+		for _, n := range sessions {
+			binary.BigEndian.PutUint16(p[2:], seq)
+			binary.BigEndian.PutUint32(p[8:], n.SSRC())
+			s.Deliver(p, camera, now)
+		}
+	}); a != 0 {
+		t.Fatalf("%v allocations for ten packets", a)
+	}
+}
