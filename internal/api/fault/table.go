@@ -1,0 +1,178 @@
+package fault
+
+// The codes.
+const (
+	BadJSON          Code = 104001
+	BadValue         Code = 104002
+	TooLarge         Code = 104003
+	NoRoute          Code = 104004
+	BadMethod        Code = 104005
+	BadContentType   Code = 104006
+	NotAcceptable    Code = 104007
+	BadIdempotency   Code = 104008
+	OtherIdempotency Code = 104009
+	SlowBody         Code = 104010
+	Internal         Code = 105001
+	NotReady         Code = 105002
+	StoreDown        Code = 105003
+	TookTooLong      Code = 105004
+	NotBuiltIn       Code = 105005
+	TooManyWatchers  Code = 105006
+
+	NoCredentials Code = 114001
+	BadLogin      Code = 114002
+	SessionEnded  Code = 114003
+	NotAllowed    Code = 114004
+	TooManyLogins Code = 114005
+	BadPlayToken  Code = 114006
+	WeakPassword  Code = 114007
+	UnknownKey    Code = 114008
+	UnknownUser   Code = 114009
+	UserExists    Code = 114010
+	LastAdmin     Code = 114011
+	SignInBusy    Code = 115001
+
+	BadID          Code = 124001
+	UnknownDevice  Code = 124002
+	DeviceExists   Code = 124003
+	UnknownAttempt Code = 124004
+	TablesFull     Code = 125001
+	DeviceOffline  Code = 126001
+	DeviceSilent   Code = 126002
+	DeviceRefused  Code = 126003
+	Unreachable    Code = 127001
+
+	UnknownChannel Code = 134001
+	NoPicture      Code = 134002
+	UnknownNode    Code = 134003
+
+	UnknownStream Code = 144001
+	BadLiveName   Code = 144002
+	GaveUp        Code = 144003
+	NoReceiver    Code = 145001
+	StreamBusy    Code = 146001
+	StreamRefused Code = 146002
+	NoAnswer      Code = 146003
+	BadAnswer     Code = 146004
+	NoKeyFrame    Code = 146005
+	NoPacket      Code = 147001
+	NoConnection  Code = 147002
+
+	UnknownSubscription Code = 154001
+	SubscriptionRefused Code = 156001
+)
+
+// table is read only, by code.
+var table = []Fault{
+	{BadJSON, "bad_json", 400, Text{"The body cannot be read", "请求体无法解析"},
+		Text{"Send one JSON document in UTF-8; the detail says where it breaks.", "请发送一个 UTF-8 编码的 JSON 文档，出错位置见 detail。"}},
+	{BadValue, "bad_value", 422, Text{"A value is not acceptable", "参数值不正确"},
+		Text{"Correct the fields named in errors; /docs lists what each takes.", "请按 errors 中列出的字段修改，取值说明见 /docs。"}},
+	{TooLarge, "too_large", 413, Text{"The body is too large", "请求体过大"},
+		Text{"Send at most 1 MiB; split the request.", "请求体最大 1 MiB，请拆分后再发送。"}},
+	{NoRoute, "no_route", 404, Text{"There is nothing at this path", "路径不存在"},
+		Text{"Check method and path against /docs.", "请对照 /docs 检查请求方法与路径。"}},
+	{BadMethod, "bad_method", 405, Text{"This path does not take this method", "该路径不支持此请求方法"},
+		Text{"Use one of the methods in the Allow header.", "请使用 Allow 头中列出的方法。"}},
+	{BadContentType, "bad_content_type", 415, Text{"This content type is not taken", "不支持的内容类型"},
+		Text{"Send Content-Type: application/json.", "请使用 Content-Type: application/json。"}},
+	{NotAcceptable, "not_acceptable", 406, Text{"No answer in a form that you accept", "无法返回所要求的格式"},
+		Text{"Accept application/json.", "请接受 application/json。"}},
+	{BadIdempotency, "bad_idempotency_key", 400, Text{"The Idempotency-Key is not usable", "Idempotency-Key 不可用"},
+		Text{"Send 1 to 128 printable characters, a UUID for instance.", "请使用 1 至 128 个可见字符，例如 UUID。"}},
+	{OtherIdempotency, "idempotency_key_reused", 422, Text{"The Idempotency-Key was used for another request", "Idempotency-Key 已用于另一个请求"},
+		Text{"Make a new key for each new request; repeat a request unchanged under its key.", "每个新请求请使用新的键；重试时请求内容须保持不变。"}},
+	{SlowBody, "slow_body", 408, Text{"The body did not arrive in time", "请求体未及时到达"},
+		Text{"Send the request again over a better connection.", "请在网络较好时重新发送。"}},
+	{Internal, "internal", 500, Text{"Something went wrong in the server", "服务器内部错误"},
+		Text{"Try again; if it stays, report the trace: the log holds the cause under it.", "请重试；如仍失败，请提供 trace，日志中可据此查到原因。"}},
+	{NotReady, "not_ready", 503, Text{"The server is starting or stopping", "服务正在启动或停止"},
+		Text{"Try again after some seconds; /readyz says what is missing.", "请数秒后重试，/readyz 会说明原因。"}},
+	{StoreDown, "store_down", 503, Text{"The database does not answer", "数据库不可用"},
+		Text{"Check disk space and permissions of the data folder, then try again.", "请检查数据目录的磁盘空间与权限后重试。"}},
+	{TookTooLong, "took_too_long", 504, Text{"The work was not done in time", "处理超时"},
+		Text{"Try again; the trace of the device shows what was waited for.", "请重试；可在设备的信令跟踪中查看在等待什么。"}},
+	{NotBuiltIn, "not_built_in", 501, Text{"This server was built or started without that", "本服务未包含或未启用该功能"},
+		Text{"Switch it on in the configuration, or use another output.", "请在配置中启用，或改用其他输出方式。"}},
+	{TooManyWatchers, "too_many_watchers", 503, Text{"Too many event streams are open", "事件流连接过多"},
+		Text{"Close some; one per program is enough.", "请关闭部分连接；每个程序一个即可。"}},
+
+	{NoCredentials, "no_credentials", 401, Text{"Sign in first", "请先登录"},
+		Text{"Send Authorization: Bearer with a token of POST /api/v1/sessions or an API key.", "请携带 Authorization: Bearer，值为 POST /api/v1/sessions 返回的令牌或 API 密钥。"}},
+	{BadLogin, "bad_login", 401, Text{"User name or password is wrong", "用户名或密码错误"},
+		Text{"Check both; the first administrator's password is in admin-password in the data folder.", "请核对；首个管理员的密码保存在数据目录的 admin-password 文件中。"}},
+	{SessionEnded, "session_ended", 401, Text{"The session or key is no longer valid", "会话或密钥已失效"},
+		Text{"Sign in again, or use another key.", "请重新登录，或更换密钥。"}},
+	{NotAllowed, "not_allowed", 403, Text{"Your role does not allow this", "当前角色没有此权限"},
+		Text{"Ask an administrator to do it or to raise your role.", "请联系管理员操作或提升角色。"}},
+	{TooManyLogins, "too_many_logins", 429, Text{"Too many failed sign-ins", "登录失败次数过多"},
+		Text{"Wait as long as Retry-After says, then try again.", "请等待 Retry-After 指示的时间后重试。"}},
+	{BadPlayToken, "bad_play_token", 401, Text{"The play address is not signed or has expired", "播放地址未签名或已过期"},
+		Text{"Ask for a fresh address: POST or GET /api/v1/streams.", "请通过 POST 或 GET /api/v1/streams 获取新的播放地址。"}},
+	{WeakPassword, "weak_password", 422, Text{"The password is too weak", "密码强度不足"},
+		Text{"Use 8 to 128 characters that are neither a common password nor the user name.", "请使用 8 至 128 个字符，且不能是常见密码或用户名。"}},
+	{UnknownKey, "unknown_key", 404, Text{"There is no such API key", "API 密钥不存在"},
+		Text{"List the keys: GET /api/v1/keys.", "请通过 GET /api/v1/keys 查看密钥列表。"}},
+	{UnknownUser, "unknown_user", 404, Text{"There is no such user", "用户不存在"},
+		Text{"List the users: GET /api/v1/users.", "请通过 GET /api/v1/users 查看用户列表。"}},
+	{UserExists, "user_exists", 409, Text{"There is already a user of this name", "用户名已存在"},
+		Text{"Choose another name, or change the existing user.", "请换一个用户名，或修改已有用户。"}},
+	{LastAdmin, "last_administrator", 409, Text{"The last administrator cannot be removed", "不能移除最后一个管理员"},
+		Text{"Make another user administrator first.", "请先将另一用户设为管理员。"}},
+	{SignInBusy, "sign_in_busy", 503, Text{"Too many sign-ins at once", "同时登录的请求过多"},
+		Text{"Try again after some seconds; programs should use an API key.", "请数秒后重试；程序请使用 API 密钥。"}},
+
+	{BadID, "bad_id", 422, Text{"This is no GB/T 28181 ID", "国标编码不正确"},
+		Text{"Give the 20 digits as a string.", "请以字符串形式提供 20 位数字编码。"}},
+	{UnknownDevice, "unknown_device", 404, Text{"There is no such device", "设备不存在"},
+		Text{"Check the ID, add the device, or look at its registration attempts.", "请核对编码、添加设备，或查看注册记录。"}},
+	{DeviceExists, "device_exists", 409, Text{"The device has been added already", "设备已添加"},
+		Text{"Change it with PATCH /api/v1/devices/{device}.", "请使用 PATCH /api/v1/devices/{device} 修改。"}},
+	{UnknownAttempt, "unknown_attempt", 404, Text{"This ID has not tried to register", "该编码没有注册记录"},
+		Text{"Add the device with POST /api/v1/devices.", "请通过 POST /api/v1/devices 添加设备。"}},
+	{TablesFull, "tables_full", 503, Text{"No further device can be held", "设备数量已达上限"},
+		Text{"Remove devices that are no longer used.", "请删除不再使用的设备。"}},
+	{DeviceOffline, "device_offline", 409, Text{"The device is offline", "设备离线"},
+		Text{"Check its power, network and registration attempts.", "请检查设备供电、网络与注册记录。"}},
+	{DeviceSilent, "device_silent", 504, Text{"The device did not answer", "设备无应答"},
+		Text{"Try again; the trace of the device shows what was sent.", "请重试；可在设备的信令跟踪中查看已发送的报文。"}},
+	{DeviceRefused, "device_refused", 502, Text{"The device refused", "设备拒绝"},
+		Text{"Look at its answer in the trace: many devices refuse what their firmware lacks.", "请在信令跟踪中查看应答：设备通常会拒绝固件不支持的请求。"}},
+	{Unreachable, "device_unreachable", 502, Text{"The device cannot be reached", "设备不可达"},
+		Text{"Its connection is gone; wait for it to register again, and check NAT and firewall.", "连接已断开，请等待设备重新注册，并检查 NAT 与防火墙。"}},
+
+	{UnknownChannel, "unknown_channel", 404, Text{"The device has no such channel", "通道不存在"},
+		Text{"Check the ID, or ask for the catalog again: POST /api/v1/devices/{device}/catalog.", "请核对编码，或通过 POST /api/v1/devices/{device}/catalog 重新查询目录。"}},
+	{NoPicture, "no_picture", 422, Text{"This channel sends no pictures", "该通道没有图像"},
+		Text{"Only channels of type 131 or 132 do.", "只有类型码为 131 或 132 的通道可以点播。"}},
+	{UnknownNode, "unknown_node", 404, Text{"The tree has no such node", "资源树中没有该节点"},
+		Text{"Begin at the top: GET /api/v1/tree.", "请从 GET /api/v1/tree 开始逐级展开。"}},
+
+	{UnknownStream, "unknown_stream", 404, Text{"There is no such stream", "码流不存在"},
+		Text{"It may have ended; list those that run: GET /api/v1/streams.", "码流可能已结束，请通过 GET /api/v1/streams 查看。"}},
+	{BadLiveName, "bad_live_name", 404, Text{"This is no play address", "播放地址不正确"},
+		Text{"Use /live/{device}_{channel}.flv, with _sub before the dot for the sub stream.", "格式为 /live/{设备}_{通道}.flv，子码流在扩展名前加 _sub。"}},
+	{GaveUp, "gave_up", 408, Text{"The caller left before the stream began", "调用方在码流开始前已断开"},
+		Text{"Wait longer: a camera may take ten seconds.", "请延长等待时间，设备可能需要十秒。"}},
+	{NoReceiver, "no_receiver", 503, Text{"No receiver is free", "没有可用的收流端口"},
+		Text{"End idle streams or widen media.ports.", "请关闭空闲码流，或扩大 media.ports。"}},
+	{StreamBusy, "stream_busy", 409, Text{"The device has no free stream", "设备码流路数已满"},
+		Text{"Close another viewer on the device, or use the sub stream.", "请关闭设备上的其他取流，或改用子码流。"}},
+	{StreamRefused, "stream_refused", 502, Text{"The device rejected the invitation", "设备拒绝点播"},
+		Text{"Check the channel ID in the device's own settings.", "请核对设备配置中的通道编码。"}},
+	{NoAnswer, "no_answer", 504, Text{"The device did not answer the invitation", "设备未应答点播"},
+		Text{"Check firewalls and NAT on the SIP path, or let the device register over TCP.", "请检查信令路径上的防火墙与 NAT，或让设备以 TCP 注册。"}},
+	{BadAnswer, "bad_answer", 502, Text{"The device's answer cannot be used", "设备的应答不可用"},
+		Text{"Look at the SDP in the stages; try another transport.", "请查看步骤中的 SDP，或更换传输方式。"}},
+	{NoKeyFrame, "no_key_frame", 504, Text{"Media arrived, but no key frame", "已收到媒体，但没有关键帧"},
+		Text{"Set H.264 or H.265, a key frame each 2 s or less, and no stream encryption.", "请使用 H.264 或 H.265，关键帧间隔不超过 2 秒，并关闭码流加密。"}},
+	{NoPacket, "no_packet", 504, Text{"No media arrived", "未收到媒体数据"},
+		Text{"Check that the device can reach the media address; try tcp-passive.", "请确认设备可到达媒体地址，或改用 tcp-passive。"}},
+	{NoConnection, "no_media_connection", 502, Text{"The media connection failed", "媒体连接失败"},
+		Text{"Try tcp-passive or udp.", "请改用 tcp-passive 或 udp。"}},
+
+	{UnknownSubscription, "unknown_subscription", 404, Text{"There is no such subscription", "订阅不存在"},
+		Text{"Only catalog can be subscribed in this version.", "当前版本只支持订阅目录 catalog。"}},
+	{SubscriptionRefused, "subscription_refused", 502, Text{"The device refused the subscription", "设备拒绝订阅"},
+		Text{"Many devices do not notify; ask for the catalog instead.", "许多设备不支持通知，请改为主动查询目录。"}},
+}

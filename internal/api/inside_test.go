@@ -1,0 +1,216 @@
+package api
+
+import (
+	"crypto/tls"
+	"errors"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"fengsui/media"
+)
+
+func TestThrottleSlowsByAddressAndUserAndForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th := newThrottle(16, prometheus.NewCounter(prometheus.CounterOpts{Name: "x"}))
+		a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+		for i := range freeFailures {
+			if w := th.begin(a, "admin", time.Now()); w != 0 {
+				t.Fatalf("try %d waits %v", i, w)
+			}
+		}
+		var last time.Duration
+		for i := range 12 {
+			if w := th.begin(a, "admin", time.Now()); w != 0 {
+				t.Fatalf("try %d after its wait waits %v", i, w)
+			}
+			w := th.begin(a, "other", time.Now())
+			if w < last || w > addrDelayMax {
+				t.Fatalf("wait %d is %v after %v", i, w, last)
+			}
+			last = w
+			time.Sleep(w)
+		}
+		if last < time.Minute {
+			t.Errorf("an address that keeps failing waits %v", last)
+		}
+		// A stranger's failures cost the user little from elsewhere.
+		if w := th.begin(b, "admin", time.Now()); w > userDelayMax {
+			t.Errorf("the user waits %v", w)
+		}
+		time.Sleep(userDelayMax)
+		if w := th.begin(b, "admin", time.Now()); w != 0 {
+			t.Errorf("the user still waits %v", w)
+		}
+		th.succeeded(b, "ADMIN")
+		if w := th.begin(b, "admin", time.Now()); w != 0 {
+			t.Errorf("after a success: %v", w)
+		}
+		time.Sleep(forgetAfter + time.Second)
+		if w := th.begin(a, "admin", time.Now()); w != 0 {
+			t.Errorf("after the time to forget: %v", w)
+		}
+	})
+}
+
+func TestThrottleStaysWithinItsBound(t *testing.T) {
+	evicted := prometheus.NewCounter(prometheus.CounterOpts{Name: "x"})
+	th := newThrottle(100, evicted)
+	for i := range 1000 {
+		th.begin(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), strings.Repeat("x", i), time.Now())
+	}
+	if len(th.seen) > 101 {
+		t.Errorf("%d entries", len(th.seen))
+	}
+	v6, v6too := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::ffff:2")
+	if addrKey(v6) != addrKey(v6too) {
+		t.Error("two addresses of one /64 count apart")
+	}
+}
+
+func TestPasswordHashesVerifyAndBadOnesAreErrors(t *testing.T) {
+	h := HashPassword("a good password")
+	if ok, err := verifyPassword(h, "a good password"); !ok || err != nil {
+		t.Errorf("verify = %v, %v", ok, err)
+	}
+	if ok, err := verifyPassword(h, "a good passwore"); ok || err != nil {
+		t.Errorf("verify of another = %v, %v", ok, err)
+	}
+	for _, bad := range []string{"", "plain", "$argon2id$v=19$m=999999999,t=1,p=1$AAAA$AAAA", "$argon2i$v=19$m=8,t=1,p=1$AAAA$AAAA", "$argon2id$v=19$m=8,t=1,p=1$!$!"} {
+		if ok, err := verifyPassword(bad, "x"); ok || !errors.Is(err, errBadHash) {
+			t.Errorf("verify(%q) = %v, %v", bad, ok, err)
+		}
+	}
+}
+
+func TestPasswordRules(t *testing.T) {
+	for password, ok := range map[string]bool{
+		"correct horse": true, "密码要八个字符以上": true, "short": false, "12345678": false, "aaaaaaaaaaaa": false,
+		"operator": false, "OperatorOperator": false, "": false, strings.Repeat("ab", 65): false, "bad\xffutf8!": false,
+	} {
+		if err := CheckPassword("operator", password); (err == nil) != ok {
+			t.Errorf("CheckPassword(%q) = %v, want ok %v", password, err, ok)
+		}
+	}
+}
+
+func TestHasherBoundsWhoWaits(t *testing.T) {
+	h := newHasher()
+	release := make(chan struct{})
+	started := make(chan struct{}, 64)
+	results := make(chan error, 64)
+	for range cap(h.waiting) {
+		go func() {
+			results <- h.do(t.Context(), func() { started <- struct{}{}; <-release })
+		}()
+	}
+	<-started
+	for len(h.waiting) < cap(h.waiting) {
+		time.Sleep(time.Millisecond)
+	}
+	if err := h.do(t.Context(), func() {}); err == nil {
+		t.Error("one more was taken")
+	}
+	close(release)
+	for range cap(h.waiting) {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestOriginIsAsTheCallerSeesIt(t *testing.T) {
+	for _, c := range []struct {
+		host    string
+		tls     bool
+		headers []string
+		want    string
+	}{
+		{"cams:8080", false, nil, "http://cams:8080/x"},
+		{"cams", true, nil, "https://cams/x"},
+		{"in:8080", false, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "out.example"}, "https://out.example/x"},
+		{"in:8080", false, []string{"X-Forwarded-Host", "[2001:db8::1]:8443", "X-Forwarded-Port", "9000"}, "http://[2001:db8::1]:9000/x"},
+		{"in:8080", true, []string{"X-Forwarded-Port", "443"}, "https://in/x"},
+		{"in", false, []string{"X-Forwarded-Prefix", "/cams/"}, "http://in/cams/x"},
+		{"in", false, []string{"X-Forwarded-Prefix", "//evil", "X-Forwarded-Host", "a b"}, "http://in/x"},
+		{"", false, nil, "http://localhost/x"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = c.host
+		if c.tls {
+			r.TLS = &tls.ConnectionState{}
+		}
+		for i := 0; i < len(c.headers); i += 2 {
+			r.Header.Set(c.headers[i], c.headers[i+1])
+		}
+		if got := originOf(r).url("http", "/x"); got != c.want {
+			t.Errorf("%q %v: %s, want %s", c.host, c.headers, got, c.want)
+		}
+	}
+}
+
+func TestCallerIsJudgedByTheAddressATrustedProxyNames(t *testing.T) {
+	s := &Server{cfg: Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
+	for _, c := range [][3]string{
+		{"203.0.113.1:9", "1.2.3.4", "203.0.113.1"}, // no proxy of ours: what it says does not count
+		{"10.0.0.1:9", "1.2.3.4", "1.2.3.4"},
+		{"10.0.0.1:9", "9.9.9.9, 1.2.3.4, 10.0.0.2", "1.2.3.4"},
+		{"10.0.0.1:9", "junk", "10.0.0.1"},
+		{"[::ffff:10.0.0.1]:9", "1.2.3.4", "1.2.3.4"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = c[0]
+		r.Header.Set("X-Forwarded-For", c[1])
+		if got := s.clientAddr(r).String(); got != c[2] {
+			t.Errorf("%s by %q = %s, want %s", c[0], c[1], got, c[2])
+		}
+	}
+}
+
+func FuzzTokens(f *testing.F) {
+	sg, err := newSigner(make([]byte, 16))
+	if err != nil {
+		f.Fatal(err)
+	}
+	now := time.Unix(1_790_000_000, 0)
+	key := media.LiveKey("34020000001320000001", "34020000001320000002", media.Main)
+	good, err := sg.signSession(newSession(1, 2, now.Add(time.Hour)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	play := sg.signPlay(key, now.Add(time.Hour))
+	f.Add(good)
+	f.Add(play)
+	f.Add("")
+	f.Add("fss_.")
+	f.Fuzz(func(t *testing.T, token string) {
+		if s, err := sg.readSession(token, now); err == nil {
+			again, err := sg.signSession(s)
+			if err != nil || again != token {
+				t.Fatalf("a token that is not ours was taken: %q", token)
+			}
+		}
+		if err := sg.checkPlay(token, key, now); err == nil && token != play {
+			t.Fatalf("a play token that is not ours was taken: %q", token)
+		}
+		if err := sg.checkPlay(token, key+"_sub", now); err == nil {
+			t.Fatalf("%q opens another stream", token)
+		}
+	})
+}
+
+func FuzzLanguage(f *testing.F) {
+	f.Add("zh-CN,zh;q=0.9,en;q=0.8")
+	f.Add("*;q=")
+	f.Add("en;q=0.12345678,,;")
+	f.Fuzz(func(t *testing.T, header string) {
+		if l := language(header); l != "en" && l != "zh" {
+			t.Fatalf("language(%q) = %q", header, l)
+		}
+	})
+}

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"fengsui/internal/api/fault"
+	"fengsui/internal/store"
+)
+
+// KeyView is an API key without its secret.
+type KeyView struct {
+	ID         string `json:"id"`
+	Name       string `json:"name"`
+	Role       string `json:"role" enum:"viewer,operator,administrator"`
+	CreatedBy  string `json:"created_by"`
+	CreatedAt  *stamp `json:"created_at,omitempty"`
+	ExpiresAt  *stamp `json:"expires_at,omitempty" doc:"absent = never"`
+	LastUsedAt *stamp `json:"last_used_at,omitempty" doc:"to the minute; absent = never used"`
+}
+
+func viewKey(k store.Key) KeyView {
+	return KeyView{k.ID, k.Name, k.Role, k.CreatedBy, at(k.CreatedAt), at(k.ExpiresAt), at(k.LastUsedAt)}
+}
+
+type keyInput struct {
+	Body struct {
+		Name      string `json:"name" minLength:"1" maxLength:"64"`
+		Role      string `json:"role,omitempty" enum:"viewer,operator,administrator" default:"viewer"`
+		ExpiresAt *stamp `json:"expires_at,omitempty" doc:"absent = never"`
+	}
+}
+
+type newKeyOutput struct {
+	Body struct {
+		KeyView
+		Key string `json:"key" doc:"shown this once; only its hash is kept"`
+	}
+}
+
+type keyPath struct {
+	Key string `path:"key" maxLength:"64"`
+}
+
+func (s *Server) addKeys() {
+	tags := []string{"keys"}
+	op(s, access{role: Administrator}, huma.Operation{OperationID: "list-keys", Method: http.MethodGet, Path: "/api/v1/keys", Tags: tags, Summary: "API keys"}, s.listKeys)
+	op(s, access{role: Administrator}, huma.Operation{OperationID: "add-key", Method: http.MethodPost, Path: "/api/v1/keys", DefaultStatus: http.StatusCreated, Tags: tags, Summary: "Make an API key"}, s.addKey)
+	op(s, access{role: Administrator}, huma.Operation{OperationID: "remove-key", Method: http.MethodDelete, Path: "/api/v1/keys/{key}", Tags: tags, Summary: "Delete an API key"}, s.removeKey)
+}
+
+func (s *Server) listKeys(ctx context.Context, in *ListInput) (*listOutput[KeyView], error) {
+	all, err := s.svc.Store.Keys(ctx)
+	if err != nil {
+		return nil, storeFault(err)
+	}
+	return listing[store.Key, KeyView]{
+		words: func(k store.Key) []string { return []string{k.ID, k.Name, k.Role, k.CreatedBy} },
+		first: "name",
+		sorts: map[string]func(store.Key) string{
+			"name":         func(k store.Key) string { return k.Name },
+			"role":         func(k store.Key) string { return k.Role },
+			"created_at":   func(k store.Key) string { return sortable(k.CreatedAt) },
+			"last_used_at": func(k store.Key) string { return sortable(k.LastUsedAt) },
+		},
+		id:   func(k store.Key) string { return k.ID },
+		view: viewKey,
+	}.page(*in, all)
+}
+
+func (s *Server) addKey(ctx context.Context, in *keyInput) (*newKeyOutput, error) {
+	k := store.Key{ID: strings.ToLower(rand.Text()[:12]), Name: in.Body.Name, Role: in.Body.Role, CreatedBy: callOf(ctx).who.name}
+	if e := in.Body.ExpiresAt; e != nil {
+		k.ExpiresAt = time.Time(*e)
+		if !k.ExpiresAt.After(time.Now()) {
+			return nil, fault.Invalid("body.expires_at", k.ExpiresAt.Format(timeFormat), "lies in the past")
+		}
+	}
+	secret := newKeySecret()
+	k, err := s.svc.Store.AddKey(ctx, k, secret)
+	if err != nil {
+		return nil, storeFault(err)
+	}
+	out := &newKeyOutput{}
+	out.Body.KeyView, out.Body.Key = viewKey(k), secret
+	return out, nil
+}
+
+func (s *Server) removeKey(ctx context.Context, in *keyPath) (*struct{}, error) {
+	err := s.svc.Store.RemoveKey(ctx, in.Key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fault.New(fault.UnknownKey, "key %q", in.Key)
+	}
+	return nil, storeFault(err)
+}

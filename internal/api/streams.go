@@ -1,0 +1,238 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"fengsui/gb28181"
+	"fengsui/gb28181/play"
+	"fengsui/internal/api/fault"
+	"fengsui/media"
+)
+
+// Streams is what the face asks of the coordinator; play.Coordinator has all
+// but Statistics.
+type Streams interface {
+	Start(ctx context.Context, r play.Request) (play.Session, error)
+	Stop(ctx context.Context, id string) error
+	Sessions() []play.Session
+	Session(id string) (play.Session, bool)
+	// Statistics are those of a stream that is received; false when it is not.
+	Statistics(key media.Key) (Statistics, bool)
+}
+
+// Statistics are counters of one stream since it began.
+type Statistics struct {
+	Bytes       uint64        // RTP payload
+	Packets     uint64        //
+	Lost        uint64        // packets
+	Reordered   uint64        //
+	Damaged     uint64        // frames
+	Bitrate     float64       // bits a second, lately
+	LossRate    float64       // 0 to 1, lately
+	FPS         float64       // frames a second, lately
+	KeyInterval time.Duration // between the last two key frames
+	Readers     int           // viewers now
+	Source      string        // address:port that media come from
+}
+
+type stageView struct {
+	Name    string `json:"name"`
+	At      stamp  `json:"at"`
+	TookMS  int64  `json:"took_ms"`
+	Detail  string `json:"detail,omitempty" doc:"what was offered, answered, received"`
+	Failed  bool   `json:"failed,omitempty"`
+	Attempt int    `json:"attempt,omitempty" doc:"2 = second try over TCP"`
+}
+
+func viewStages(stages []play.Stage) []stageView {
+	views := make([]stageView, len(stages))
+	for i, st := range stages {
+		views[i] = stageView{st.Name, stamp(st.At), st.Took.Milliseconds(), st.Detail, st.Failed, st.Attempt}
+	}
+	return views
+}
+
+// stagesOf are the stages of a failed start, nil for any other error.
+func stagesOf(err error) []stageView {
+	var e *play.StartError
+	if !errors.As(err, &e) {
+		return nil
+	}
+	return viewStages(e.Stages)
+}
+
+type trackView struct {
+	Codec      string `json:"codec"`
+	Width      int    `json:"width,omitempty"`
+	Height     int    `json:"height,omitempty"`
+	SampleRate int    `json:"sample_rate,omitempty"`
+	Channels   int    `json:"channels,omitempty"`
+}
+
+type statsView struct {
+	Bytes         uint64  `json:"bytes"`
+	Packets       uint64  `json:"packets"`
+	Lost          uint64  `json:"lost"`
+	Reordered     uint64  `json:"reordered"`
+	Damaged       uint64  `json:"damaged" doc:"frames"`
+	Bitrate       float64 `json:"bitrate" doc:"bits a second, lately"`
+	LossRate      float64 `json:"loss_rate" doc:"0 to 1, lately"`
+	FPS           float64 `json:"fps"`
+	KeyIntervalMS int64   `json:"key_interval_ms"`
+	Readers       int     `json:"readers" doc:"viewers now"`
+	Source        string  `json:"source" doc:"where media come from"`
+}
+
+type streamView struct {
+	ID        string            `json:"id"`
+	Device    string            `json:"device"`
+	Channel   string            `json:"channel"`
+	Kind      string            `json:"kind" enum:"live"`
+	Profile   string            `json:"profile" enum:"main,sub"`
+	State     string            `json:"state" enum:"starting,playing,ended"`
+	Codec     string            `json:"codec" doc:"of the pictures: H264 or H265"`
+	Tracks    []trackView       `json:"tracks" nullable:"false"`
+	Transport string            `json:"transport" doc:"the one that worked"`
+	SSRC      string            `json:"ssrc"`
+	CallID    string            `json:"call_id"`
+	StartedAt *stamp            `json:"started_at,omitempty"`
+	URLs      map[string]string `json:"urls" doc:"play addresses by form, signed for one hour: flv, ws_flv, whep"`
+	Stages    []stageView       `json:"stages" nullable:"false" doc:"how the start went"`
+	Stats     *statsView        `json:"stats,omitempty"`
+	Trace     string            `json:"trace"`
+}
+
+func (s *Server) viewStream(o origin, p play.Session) streamView {
+	v := streamView{
+		ID: p.ID, Device: string(p.Request.Device), Channel: string(p.Request.Channel), Kind: "live", Profile: string(media.Main),
+		State: string(p.State), Tracks: []trackView{}, Transport: p.Transport, SSRC: p.SSRC, CallID: p.CallID,
+		StartedAt: at(p.StartedAt), URLs: s.playURLs(o, p.Key), Stages: viewStages(p.Stages), Trace: p.Trace,
+	}
+	if p.Request.Profile == media.Sub {
+		v.Profile = string(media.Sub)
+	}
+	for _, t := range p.Tracks {
+		v.Tracks = append(v.Tracks, trackView{string(t.Codec), t.Width, t.Height, t.SampleRate, t.Channels})
+		if t.Codec.Video() {
+			v.Codec = string(t.Codec)
+		}
+	}
+	if st, ok := s.svc.Streams.Statistics(p.Key); ok {
+		v.Stats = &statsView{st.Bytes, st.Packets, st.Lost, st.Reordered, st.Damaged, st.Bitrate, st.LossRate, st.FPS, st.KeyInterval.Milliseconds(), st.Readers, st.Source}
+	}
+	return v
+}
+
+type streamInput struct {
+	Body struct {
+		Device    string `json:"device" maxLength:"64" example:"34020000001320000001"`
+		Channel   string `json:"channel" maxLength:"64" example:"34020000001320000001"`
+		Kind      string `json:"kind,omitempty" enum:"live" default:"live"`
+		Transport string `json:"transport,omitempty" enum:"udp,tcp-passive,tcp-active" doc:"absent = the device's setting, then tcp-passive where UDP brought nothing"`
+		Profile   string `json:"profile,omitempty" enum:"main,sub" default:"main"`
+	}
+}
+
+type streamOutput struct {
+	Location string `header:"Location"`
+	Body     streamView
+}
+
+type streamPath struct {
+	Stream string `path:"stream" maxLength:"128"`
+}
+
+type streamList struct {
+	ListInput
+	Device string `query:"device" maxLength:"64"`
+}
+
+func (s *Server) addStreams() {
+	tags := []string{"streams"}
+	op(s, access{role: Viewer}, huma.Operation{OperationID: "start-stream", Method: http.MethodPost, Path: "/api/v1/streams", DefaultStatus: http.StatusCreated, Tags: tags,
+		Summary: "Start a stream, or join a running one", Description: "Answers when the first key frame is in: one INVITE however many callers. A failure tells by its stages how far it came. "}, s.startStream)
+	op(s, access{role: Viewer}, huma.Operation{OperationID: "list-streams", Method: http.MethodGet, Path: "/api/v1/streams", Tags: tags, Summary: "Running streams"}, s.listStreams)
+	op(s, access{role: Viewer}, huma.Operation{OperationID: "get-stream", Method: http.MethodGet, Path: "/api/v1/streams/{stream}", Tags: tags, Summary: "One stream with statistics and fresh play addresses"}, s.getStream)
+	op(s, access{role: Operator}, huma.Operation{OperationID: "stop-stream", Method: http.MethodDelete, Path: "/api/v1/streams/{stream}", Tags: tags, Summary: "End a stream for all its viewers"}, s.stopStream)
+}
+
+func (s *Server) streams() (Streams, error) {
+	if s.svc.Streams == nil {
+		return nil, fault.New(fault.NotBuiltIn, "streams are off")
+	}
+	return s.svc.Streams, nil
+}
+
+func (s *Server) startStream(ctx context.Context, in *streamInput) (*streamOutput, error) {
+	streams, err := s.streams()
+	if err != nil {
+		return nil, err
+	}
+	device, err := gb28181.ParseID(in.Body.Device)
+	if err != nil {
+		return nil, &fault.Error{Code: fault.BadID, Detail: "body.device: " + err.Error(), Fields: []fault.Field{{Location: "body.device", Message: err.Error(), Value: in.Body.Device}}}
+	}
+	if in.Body.Channel == "" || strings.ContainsAny(in.Body.Channel, "_/?#% ") {
+		return nil, fault.Invalid("body.channel", in.Body.Channel, "want the ID of a channel")
+	}
+	p, err := streams.Start(ctx, play.Request{
+		Device: device, Channel: gb28181.ID(in.Body.Channel), Profile: media.Profile(in.Body.Profile), Transport: in.Body.Transport,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &streamOutput{"/api/v1/streams/" + p.ID, s.viewStream(originOf(callOf(ctx).r), p)}, nil
+}
+
+func (s *Server) listStreams(ctx context.Context, in *streamList) (*listOutput[streamView], error) {
+	streams, err := s.streams()
+	if err != nil {
+		return nil, err
+	}
+	var rows []play.Session
+	for _, p := range streams.Sessions() {
+		if in.Device == "" || in.Device == string(p.Request.Device) {
+			rows = append(rows, p)
+		}
+	}
+	o := originOf(callOf(ctx).r)
+	return listing[play.Session, streamView]{
+		words: func(p play.Session) []string { return []string{p.ID, string(p.Key), p.CallID, p.SSRC} },
+		first: "started_at",
+		sorts: map[string]func(play.Session) string{
+			"started_at": func(p play.Session) string { return sortable(p.StartedAt) },
+			"id":         func(p play.Session) string { return p.ID },
+			"device":     func(p play.Session) string { return string(p.Request.Device) },
+			"channel":    func(p play.Session) string { return string(p.Request.Channel) },
+			"state":      func(p play.Session) string { return string(p.State) },
+		},
+		id:   func(p play.Session) string { return p.ID },
+		view: func(p play.Session) streamView { return s.viewStream(o, p) },
+	}.page(in.ListInput, rows)
+}
+
+func (s *Server) getStream(ctx context.Context, in *streamPath) (*streamOutput, error) {
+	streams, err := s.streams()
+	if err != nil {
+		return nil, err
+	}
+	p, ok := streams.Session(in.Stream)
+	if !ok {
+		return nil, fault.New(fault.UnknownStream, "stream %q", in.Stream)
+	}
+	return &streamOutput{Body: s.viewStream(originOf(callOf(ctx).r), p)}, nil
+}
+
+func (s *Server) stopStream(ctx context.Context, in *streamPath) (*struct{}, error) {
+	streams, err := s.streams()
+	if err != nil {
+		return nil, err
+	}
+	return nil, streams.Stop(ctx, in.Stream)
+}

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Facts are what the process tells of itself.
+type Facts struct {
+	Commit    string
+	StartedAt time.Time
+	SIPID     string
+	SIPDomain string
+	// Addresses that are listened at and told to devices, by what they serve:
+	// "sip", "media", "http", "webrtc".
+	Addresses map[string][]string
+	// Leases are counts of what is held: ports, ssrcs, dialogs, viewers.
+	Leases map[string]int
+	// Degraded says what is missing, in words; empty when all is well.
+	Degraded []string
+}
+
+// Check is one condition of readiness.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// System is what the face asks of the process.
+type System interface {
+	Facts() Facts
+	// Ready looks at what must work before work can be taken.
+	Ready(ctx context.Context) []Check
+}
+
+type systemOutput struct {
+	Body struct {
+		Version   string              `json:"version"`
+		Commit    string              `json:"commit"`
+		Go        string              `json:"go"`
+		Instance  string              `json:"instance"`
+		StartedAt *stamp              `json:"started_at,omitempty"`
+		Uptime    int64               `json:"uptime" doc:"seconds"`
+		Time      stamp               `json:"time" doc:"this server's clock"`
+		SIP       sipView             `json:"sip"`
+		Counts    countsView          `json:"counts"`
+		Addresses map[string][]string `json:"addresses" doc:"listened at and told to devices, by what they serve"`
+		Leases    map[string]int      `json:"leases" doc:"what is held: ports, SSRCs, dialogs …"`
+		Degraded  []string            `json:"degraded" nullable:"false" doc:"what is missing; empty when all is well"`
+	}
+}
+
+type sipView struct {
+	ID     string `json:"id"`
+	Domain string `json:"domain"`
+}
+
+type countsView struct {
+	Devices  stateCounts `json:"devices"`
+	Channels int         `json:"channels"`
+	Online   int         `json:"online_channels"`
+	Streams  int         `json:"streams"`
+}
+
+type stateCounts struct {
+	Total   int `json:"total"`
+	Online  int `json:"online"`
+	Offline int `json:"offline"`
+	Unknown int `json:"unknown"`
+}
+
+func (s *Server) addSystem() {
+	op(s, access{role: Viewer}, huma.Operation{OperationID: "get-system", Method: http.MethodGet, Path: "/api/v1/system", Tags: []string{"system"},
+		Summary: "Version, counts and addresses"}, s.system)
+}
+
+func (s *Server) system(context.Context, *struct{}) (*systemOutput, error) {
+	var f Facts
+	if s.svc.System != nil {
+		f = s.svc.System.Facts()
+	}
+	now := time.Now()
+	out := &systemOutput{}
+	b := &out.Body
+	b.Version, b.Commit, b.Go, b.Instance = s.cfg.Version, f.Commit, runtime.Version(), s.cfg.Instance
+	b.StartedAt, b.Time = at(f.StartedAt), stamp(now)
+	if !f.StartedAt.IsZero() {
+		b.Uptime = int64(now.Sub(f.StartedAt) / time.Second)
+	}
+	b.SIP = sipView{f.SIPID, f.SIPDomain}
+	b.Addresses, b.Leases, b.Degraded = f.Addresses, f.Leases, append([]string{}, f.Degraded...)
+	c := &b.Counts
+	c.Devices.Online, c.Devices.Offline, c.Devices.Unknown = s.svc.Devices.Counts()
+	c.Devices.Total = c.Devices.Online + c.Devices.Offline + c.Devices.Unknown
+	for d := range s.svc.Devices.All() {
+		c.Channels += d.Channels
+		c.Online += d.OnlineChannels
+	}
+	if s.svc.Streams != nil {
+		c.Streams = len(s.svc.Streams.Sessions())
+	}
+	return out, nil
+}
+
+func (s *Server) addHealth() {
+	s.route("GET /healthz", access{}, func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	s.route("GET /readyz", access{}, s.ready)
+	need := access{role: Viewer, loopback: true}
+	if s.svc.Metrics == nil {
+		return
+	}
+	h := promhttp.HandlerFor(s.svc.Metrics, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: 4})
+	s.route("GET /metrics", need, h.ServeHTTP)
+}
+
+// ready tells strangers only which condition fails, not why.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+	defer cancel()
+	checks := []Check{{Name: "store", OK: s.svc.Store.Ping(ctx) == nil}}
+	if s.svc.System != nil {
+		checks = append(checks, s.svc.System.Ready(ctx)...)
+	}
+	status, word := http.StatusOK, "ready"
+	for i := range checks {
+		if !checks[i].OK {
+			status, word = http.StatusServiceUnavailable, "not ready"
+		}
+		if !loopback(r) {
+			checks[i].Detail = ""
+		}
+	}
+	writeJSON(w, status, map[string]any{"status": word, "checks": checks})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		body, status = fmt.Appendf(nil, `{"detail":%q}`, err), http.StatusInternalServerError
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // the caller may be gone
+}
