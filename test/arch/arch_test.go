@@ -17,7 +17,7 @@ const module = "fengsui/"
 // levels lists every package of the house by its level; a trailing /... takes a subtree.
 var levels = [][]string{
 	0: {"gb28181", "gb28181/manscdp", "gb28181/mansrtsp", "gb28181/ptz", "gb28181/gbsdp", "sip/digest", "media", "media/ps",
-		"shadow", "shadow/breaker", "shadow/health", "configs"},
+		"shadow", "shadow/breaker", "shadow/health", "configs", "gb28181/agenda", "media/mediatest"},
 	1: {"sip/intake", "sip", "sip/flow", "sip/guard", "sip/trace", "sip/siptest", "media/rtp", "media/engine", "media/out/...",
 		"media/record", "shadow/journal", "shadow/hub", "hiksdk/abi", "internal/store", "internal/telemetry"},
 	2: {"gb28181/device", "gb28181/registrar", "gb28181/catalog", "gb28181/command", "gb28181/subscribe", "gb28181/play",
@@ -29,19 +29,21 @@ var levels = [][]string{
 
 // sideways are the imports allowed inside one level.
 var sideways = map[string][]string{
-	"gb28181":           {"shadow"},
-	"gb28181/manscdp":   {"gb28181"},
-	"gb28181/gbsdp":     {"gb28181"},
-	"media/ps":          {"media"},
-	"configs":           {"gb28181"},
-	"sip":               {"sip/flow", "sip/intake"},
-	"sip/intake":        {"sip/flow", "sip/trace"},
-	"sip/trace":         {"sip/flow"},
-	"sip/siptest":       {"sip/flow", "sip/intake"},
-	"media/engine":      {"media/rtp"},
-	"gb28181/registrar": {"gb28181/device"},
-	"internal/api":      {"internal/api/fault"},
-	"internal/sim":      {"internal/sim/clips"},
+	"gb28181":             {"shadow"},
+	"gb28181/manscdp":     {"gb28181"},
+	"gb28181/gbsdp":       {"gb28181"},
+	"media/ps":            {"media"},
+	"configs":             {"gb28181"},
+	"sip":                 {"sip/flow", "sip/intake"},
+	"sip/intake":          {"sip/flow", "sip/trace"},
+	"sip/trace":           {"sip/flow"},
+	"sip/siptest":         {"sip/flow", "sip/intake"},
+	"media/engine":        {"media/rtp"},
+	"gb28181/registrar":   {"gb28181/device"},
+	"internal/api":        {"internal/api/fault"},
+	"internal/sim":        {"internal/sim/clips", "internal/sim/stream", "internal/sim/wire"},
+	"internal/sim/stream": {"internal/sim/clips"},
+	"media/mediatest":     {"media", "media/ps"},
 }
 
 // forbidden are subtrees that must not know each other, whatever their level.

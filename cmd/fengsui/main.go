@@ -1,0 +1,156 @@
+// Command fengsui is the GB/T 28181 server: serve, demo, sim, doctor, config, version.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"fengsui/configs"
+	"fengsui/internal/app"
+)
+
+// Exit codes.
+const (
+	exitFine   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// cli is the command line as design/interfaces.md fixes it.
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Demo    demoCmd    `cmd:"" help:"Run the server on embedded defaults with simulated cameras."`
+	Sim     simCmd     `cmd:"" help:"Simulate devices against a server."`
+	Doctor  doctorCmd  `cmd:"" help:"Check this machine: ports, addresses, buffers, limits, clock, disk."`
+	Config  configCmd  `cmd:"" help:"Check or print the configuration."`
+	Version versionCmd `cmd:"" help:"Print version, commit and Go version."`
+}
+
+// console is where a command writes; it is bound so that commands can be tested.
+type console struct {
+	context.Context
+	out, err io.Writer
+}
+
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("fengsui"), kong.Writers(out, errOut), kong.UsageOnError(),
+		kong.Description("A GB/T 28181 server in one binary."), kong.Exit(func(code int) { exited = code }))
+	if err != nil {
+		fmt.Fprintln(errOut, "fengsui:", err)
+		return exitFailed
+	}
+	k, err := parser.Parse(args)
+	if exited >= 0 { // --help was printed
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(errOut, "fengsui: %v\nsee fengsui --help\n", err)
+		return exitUsage
+	}
+	err = k.Run(&console{ctx, out, errOut})
+	var faults configs.Faults
+	switch {
+	case err == nil:
+		return exitFine
+	case errors.As(err, &faults):
+		fmt.Fprintf(errOut, "fengsui: the configuration cannot be used:\n%v\n", faults)
+		return exitUsage
+	}
+	fmt.Fprintln(errOut, "fengsui:", err)
+	return exitFailed
+}
+
+// source is where a command's configuration comes from.
+type source struct {
+	Config string   `help:"Configuration file (YAML)." type:"path" placeholder:"FILE"`
+	Set    []string `help:"Set one key, as in sip.listen=0.0.0.0:5060. Repeatable." sep:"none" placeholder:"KEY=VALUE"`
+}
+
+func (s source) load() (configs.Config, error) {
+	src := configs.Source{Env: os.Environ(), Set: s.Set}
+	if s.Config != "" {
+		b, err := os.ReadFile(s.Config)
+		if err != nil {
+			return configs.Config{}, configs.Faults{{Key: "--config", Reason: err.Error()}}
+		}
+		src.File = b
+	}
+	return configs.Load(src)
+}
+
+type serveCmd struct{ source }
+
+func (s serveCmd) Run(c *console) error {
+	cfg, err := s.load()
+	if err != nil {
+		return err
+	}
+	return app.Serve(c, cfg, c.out, c.err)
+}
+
+type doctorCmd struct{ source }
+
+func (d doctorCmd) Run(c *console) error {
+	cfg, err := d.load()
+	if err != nil {
+		return err
+	}
+	return app.Doctor(c, cfg, c.out)
+}
+
+type configCmd struct {
+	Check  checkCmd  `cmd:"" help:"Validate: every fault at once."`
+	Print  printCmd  `cmd:"" help:"Print the effective configuration, secrets hidden."`
+	Sample sampleCmd `cmd:"" help:"Print a commented sample equal to the defaults."`
+}
+
+type checkCmd struct{ source }
+
+func (s checkCmd) Run(c *console) error {
+	if _, err := s.load(); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.out, "the configuration is fine")
+	return nil
+}
+
+type printCmd struct{ source }
+
+func (s printCmd) Run(c *console) error {
+	cfg, err := s.load()
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(c.out, cfg.Print())
+	return nil
+}
+
+type sampleCmd struct{}
+
+func (sampleCmd) Run(c *console) error {
+	fmt.Fprint(c.out, configs.Sample)
+	return nil
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(c *console) error {
+	fmt.Fprintln(c.out, app.Build())
+	return nil
+}

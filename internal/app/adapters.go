@@ -1,0 +1,163 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"fengsui/configs"
+	"fengsui/gb28181"
+	"fengsui/gb28181/device"
+	"fengsui/gb28181/play"
+	"fengsui/gb28181/registrar"
+	"fengsui/gb28181/subscribe"
+	"fengsui/internal/api"
+	"fengsui/internal/store"
+	"fengsui/media"
+	"fengsui/media/engine"
+	"fengsui/media/out/whep"
+	"fengsui/sip"
+	"fengsui/sip/digest"
+	"fengsui/sip/flow"
+)
+
+// accounts shows the provisioned devices to the registrar.
+type accounts struct{ store *store.Store }
+
+func (a accounts) Account(id gb28181.ID) (registrar.Account, bool) {
+	d, ok := a.store.Provisioned(id)
+	if !ok {
+		return registrar.Account{}, false
+	}
+	algorithms, _ := parseAlgorithms(d.Algorithms) // checked when they were stored
+	return registrar.Account{
+		Password: d.Password, Auth: d.Auth, Allow: d.Allow, Algorithms: algorithms,
+		Follow: device.Follow(d.Follow), Approved: d.Approved,
+	}, true
+}
+
+func parseAlgorithms(names []string) ([]digest.Algorithm, error) {
+	var out []digest.Algorithm
+	for _, n := range names {
+		alg, ok := digest.ParseAlgorithm(n)
+		if !ok {
+			return nil, fmt.Errorf("digest algorithm %q: want MD5, SHA-256 or SM3", n)
+		}
+		out = append(out, alg)
+	}
+	return out, nil
+}
+
+// inviter shows the endpoint to play.
+type inviter struct{ *sip.Endpoint }
+
+func (i inviter) Invite(ctx context.Context, p sip.Peer, inv sip.Invite) (play.Dialog, error) {
+	d, err := i.Endpoint.Invite(ctx, p, inv)
+	if err != nil {
+		return nil, err // not a nil *Dialog in an interface
+	}
+	return d, nil
+}
+
+// streams shows the coordinator with the engine's counters to the API.
+type streams struct {
+	*play.Coordinator
+	engine *engine.Engine
+}
+
+func (s streams) Statistics(key media.Key) (api.Statistics, bool) {
+	st, ok := s.engine.Stats(key)
+	if !ok {
+		return api.Statistics{}, false
+	}
+	out := api.Statistics{
+		Bytes: st.Bytes, Packets: st.Packets, Lost: st.Lost, Reordered: st.Reordered, Damaged: st.Damaged,
+		Bitrate: st.Bitrate, LossRate: st.LossRate, FPS: st.FPS, KeyInterval: st.KeyInterval, Readers: st.Readers,
+	}
+	if st.Source.IsValid() {
+		out.Source = st.Source.String()
+	}
+	return out, true
+}
+
+// subscriptions shows the catalog's subscriptions to the API.
+type subscriptions struct{ table *subscribe.Subscriptions }
+
+func (s subscriptions) Subscription(id gb28181.ID) (api.Subscription, bool) {
+	st, ok := s.table.Subscription(id, subscribe.Catalog)
+	return api.Subscription{
+		Enabled: st.Enabled, State: string(st.State), Reason: st.Reason, Expires: st.Expires,
+		ExpiresAt: st.ExpiresAt, LastNotifyAt: st.LastNotifyAt, Notifies: st.Notifies,
+	}, ok
+}
+
+func (s subscriptions) Subscribe(_ context.Context, id gb28181.ID, expires time.Duration) error {
+	return s.table.Subscribe(id, subscribe.Catalog, expires)
+}
+
+func (s subscriptions) Unsubscribe(_ context.Context, id gb28181.ID) error {
+	return s.table.Unsubscribe(id, subscribe.Catalog)
+}
+
+// offers shows WebRTC to the API: a path with a viewer's name behind the
+// stream's is of a session that exists.
+type offers struct{ *whep.Server }
+
+func (o offers) ServeOffer(w http.ResponseWriter, r *http.Request, key media.Key) {
+	if viewer := r.PathValue("viewer"); viewer != "" {
+		o.ServeSession(w, r, viewer)
+		return
+	}
+	o.Server.ServeOffer(w, r, key)
+}
+
+// fail answers for the media outputs as the API does. It is built after them,
+// so it is found when it is needed.
+func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) { a.api.Fail(w, r, err) }
+
+// probe asks a device whether it lives. The table is built before the
+// commander, so it is found when it is needed.
+func (a *App) probe(ctx context.Context, id gb28181.ID, f flow.Flow) error {
+	return a.command.Probe(ctx, id, f)
+}
+
+// devicePassword is what answers a device's own challenge.
+func (a *App) devicePassword(id gb28181.ID) string {
+	if d, ok := a.store.Provisioned(id); ok && d.Password != "" {
+		return d.Password
+	}
+	return a.secrets.sipPassword
+}
+
+func (a *App) playSettings(id gb28181.ID) play.Settings {
+	s := play.Settings{Password: a.devicePassword(id)}
+	if d, ok := a.store.Provisioned(id); ok {
+		s.Transport, s.Mode = d.MediaTransport, d.MediaMode
+	}
+	return s
+}
+
+func sipTLS(c *configs.SIPTLS) (*tls.Config, error) {
+	cert, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("sip.tls: %w; name a PEM certificate and its key", err)
+	}
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+	if c.ClientCA == "" {
+		return conf, nil
+	}
+	pem, err := os.ReadFile(c.ClientCA)
+	if err != nil {
+		return nil, fmt.Errorf("sip.tls.client_ca: %w", err)
+	}
+	conf.ClientCAs = x509.NewCertPool()
+	if !conf.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("sip.tls.client_ca: %s holds no PEM certificate", c.ClientCA)
+	}
+	conf.ClientAuth = tls.RequireAndVerifyClientCert
+	return conf, nil
+}

@@ -1,0 +1,391 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"fengsui/configs"
+	"fengsui/gb28181"
+	"fengsui/gb28181/catalog"
+	"fengsui/gb28181/command"
+	"fengsui/gb28181/device"
+	"fengsui/gb28181/manscdp"
+	"fengsui/gb28181/play"
+	"fengsui/gb28181/registrar"
+	"fengsui/gb28181/subscribe"
+	"fengsui/internal/api"
+	"fengsui/internal/store"
+	"fengsui/internal/telemetry"
+	"fengsui/media/engine"
+	"fengsui/media/out/flv"
+	"fengsui/media/out/whep"
+	"fengsui/shadow/journal"
+	"fengsui/sip"
+	"fengsui/sip/digest"
+	"fengsui/sip/intake"
+	"fengsui/sip/trace"
+	"fengsui/web"
+)
+
+// Bounds and times of the whole that no key changes.
+const (
+	nonceLifetime  = 120 * time.Second
+	journalEvents  = 65536
+	attemptRows    = 1000
+	headerTimeout  = 10 * time.Second
+	maxHeaderBytes = 64 << 10
+)
+
+// App is the whole server. Its fields are set by New and never changed after.
+type App struct {
+	cfg     configs.Config
+	secrets secrets
+	zone    *time.Location
+	log     zerolog.Logger
+	started time.Time
+	ready   chan struct{} // closed when everything listens
+
+	registry  *prometheus.Registry
+	store     *store.Store
+	journal   *journal.Journal
+	ring      *trace.Ring
+	table     *device.Table
+	attempts  *registrar.Attempts
+	intake    *intake.Intake
+	endpoint  *sip.Endpoint
+	command   *command.Commander
+	catalog   *catalog.Catalog
+	subscribe *subscribe.Subscriptions
+	engine    *engine.Engine
+	play      *play.Coordinator
+	flv       *flv.Handler
+	whep      *whep.Server
+	api       *api.Server
+	http      *http.Server
+}
+
+// New builds the server and restores what an earlier process kept. It listens
+// nowhere yet; call Run, or Close to give it up.
+func New(ctx context.Context, cfg configs.Config, logTo io.Writer) (_ *App, err error) {
+	a := &App{cfg: cfg, started: time.Now(), ready: make(chan struct{})}
+	if a.secrets, err = loadSecrets(&cfg); err != nil {
+		return nil, err
+	}
+	if a.zone, err = time.LoadLocation(cfg.Time.Zone); err != nil {
+		return nil, fmt.Errorf("time.zone: %w", err)
+	}
+	format := cfg.Log.Format
+	if format == "auto" {
+		format = ""
+	}
+	if a.log, err = telemetry.NewLogger(logTo, telemetry.LogConfig{Level: cfg.Log.Level, Format: format}); err != nil {
+		return nil, err
+	}
+	limitMemory(cfg.Memory.Limit)
+	a.registry = telemetry.NewRegistry(Version, Commit)
+
+	if a.store, err = store.Open(ctx, store.Config{Path: databasePath(&cfg), Key: a.secrets.cluster}, a.registry, a.part("store")); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.store.Close())
+		}
+	}()
+	if err = a.buildSignalling(); err != nil {
+		return nil, err
+	}
+	if err = a.buildMedia(); err != nil {
+		return nil, err
+	}
+	a.connect()
+	if err = a.buildFace(); err != nil {
+		return nil, err
+	}
+	if err = a.restore(ctx); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// buildSignalling makes the way from a socket to the device table and back.
+func (a *App) buildSignalling() (err error) {
+	cfg := &a.cfg
+	id := gb28181.ID(cfg.SIP.ID)
+	a.journal = journal.New(journalEvents)
+	a.ring = trace.NewRing(int(cfg.Trace.Memory), cfg.Trace.Keep)
+	a.table = device.New(device.Config{
+		Interval: cfg.Keepalive.Interval, Missed: cfg.Keepalive.Missed, Follow: device.Follow(cfg.SIP.Follow),
+	}, device.ProberFunc(a.probe), a.journal, a.part("device"), a.registry)
+	a.attempts = registrar.NewAttempts(attemptRows)
+	algorithms, err := parseAlgorithms(cfg.SIP.DigestAlgorithms)
+	if err != nil {
+		return err
+	}
+	reg := registrar.New(registrar.Config{
+		ID: id, Domain: cfg.SIP.SIPDomain(), Password: a.SIPPassword, ApproveUnknown: cfg.SIP.ApproveUnknown,
+		Algorithms: algorithms, QOP: cfg.SIP.QOP == "auth", Zone: a.zone, IsKeepalive: isKeepalive, EmptyKeepalive: true,
+	}, a.table, accounts{a.store}, digest.NewNonces(a.secrets.cluster, nonceLifetime), a.attempts, a.part("registrar"), a.registry)
+
+	a.intake = intake.New(intake.Config{MaxBody: int(cfg.SIP.MaxBody), MaxMessageTCP: int(cfg.SIP.MaxBody) + maxHeaderBytes},
+		reg, a.ring, a.registry, a.part("intake"))
+	a.intake.OnClose(a.table.ConnectionClosed)
+	listeners, err := sipListeners(cfg)
+	if err != nil {
+		return err
+	}
+	a.endpoint, err = sip.New(sip.Config{
+		ID: cfg.SIP.ID, Domain: cfg.SIP.SIPDomain(), UserAgent: "Fengsui/" + Version, Listeners: listeners,
+	}, a.intake, reg, a.part("sip"), a.registry)
+	if err != nil {
+		return err
+	}
+	a.command = command.New(command.Config{Rate: cfg.SIP.QueryRate, Secret: a.devicePassword}, a.endpoint, a.table, a.part("command"), a.registry)
+	a.catalog = catalog.New(catalog.Config{Self: id}, a.command, a.store, a.part("catalog"), a.registry)
+	a.subscribe = subscribe.New(subscribe.Config{Pace: a.command.Pace}, subscribe.Over(a.endpoint), a.table, a.part("subscribe"), a.registry)
+	return nil
+}
+
+// buildMedia makes the engine, its outputs, and what invites for them.
+func (a *App) buildMedia() (err error) {
+	cfg := &a.cfg
+	a.engine, err = engine.New(engine.Config{
+		Listen: cfg.Media.Listen, PortMin: cfg.Media.Ports.First, PortMax: cfg.Media.Ports.Last,
+		Domain: cfg.SIP.ID, IdleClose: cfg.Media.IdleClose,
+	}, a.part("media"), a.registry)
+	if err != nil {
+		return err
+	}
+	a.play = play.New(play.Config{
+		ID: gb28181.ID(cfg.SIP.ID), Transport: cfg.Media.Transport, Mode: cfg.Media.Mode, Advertise: a.mediaAdvertise(),
+		AnswerTimeout: cfg.Media.AnswerTimeout, PacketTimeout: cfg.Media.PacketTimeout, Settings: a.playSettings,
+	}, a.table, a.catalog, inviter{a.endpoint}, a.engine, a.journal, a.registry, a.part("play"))
+	a.flv = flv.New(a.play, flv.Config{Fail: a.fail}, a.registry, a.part("flv"))
+	if cfg.Media.WebRTCListen != "" {
+		c := whep.Config{Listen: cfg.Media.WebRTCListen, Fail: a.fail}
+		if m := a.mediaAdvertise(); m != "" {
+			c.Advertise = []string{m}
+		}
+		a.whep = whep.New(c, a.play, a.registry, a.part("whep"))
+	}
+	return nil
+}
+
+// buildFace makes the HTTP side.
+func (a *App) buildFace() (err error) {
+	cfg := &a.cfg
+	console, _ := web.FS()
+	services := api.Services{
+		Store: a.store, Devices: a.table, Catalog: a.catalog, Streams: streams{a.play, a.engine}, Trace: a.ring, Events: a.journal,
+		Attempts: a.attempts, Subscriptions: subscriptions{a.subscribe}, System: a, FLV: a.flv, Metrics: a.registry,
+	}
+	if a.whep != nil {
+		services.WHEP = offers{a.whep}
+	}
+	a.api, err = api.New(api.Config{
+		Instance: a.instance(), Version: Version, Secret: a.secrets.cluster, Console: console,
+	}, services, a.registry, a.part("api"))
+	if err != nil {
+		return err
+	}
+	a.http = &http.Server{Handler: a.api.Handler(), ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeaderBytes}
+	if cfg.HTTP.TLS.Cert != "" {
+		cert, err := tls.LoadX509KeyPair(cfg.HTTP.TLS.Cert, cfg.HTTP.TLS.Key)
+		if err != nil {
+			return fmt.Errorf("http.tls: %w; name a PEM certificate and its key", err)
+		}
+		a.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+	}
+	return nil
+}
+
+// Run listens everywhere and serves until ctx ends or a part fails. It then
+// stops accepting, sends BYE to the streams, and closes every part in reverse
+// of the order they were built in. Call it exactly once.
+func (a *App) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, a.store.Close()) }()
+	listener, err := a.listen(ctx)
+	if err != nil {
+		return err
+	}
+	// The parts that streams and devices need live until the streams have ended.
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+	parts, background := errgroup.WithContext(background)
+	for _, part := range a.parts() {
+		parts.Go(func() error { return part(background) })
+	}
+	serving := make(chan error, 1)
+	go func() { serving <- a.serveHTTP(listener) }()
+	a.log.Info().Str("http", listener.Addr().String()).Str("sip", a.cfg.SIP.Listen).Str("media", a.cfg.Media.Listen).Msg("serving")
+	close(a.ready)
+
+	select {
+	case <-ctx.Done():
+		a.log.Info().Msg("stopping")
+	case <-background.Done(): // a part failed
+	case err = <-serving:
+		err = fmt.Errorf("http: %w", err)
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.ShutdownTimeout)
+	defer cancel()
+	err = errors.Join(err, a.drain(drain))
+	stopBackground()
+	return errors.Join(err, parts.Wait())
+}
+
+// parts are what runs all the time.
+func (a *App) parts() []func(context.Context) error {
+	list := []func(context.Context) error{
+		a.store.Run, a.table.Run, a.endpoint.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.engine.Run, a.play.Run,
+	}
+	if a.whep != nil {
+		list = append(list, a.whep.Run)
+	}
+	return list
+}
+
+// listen opens every address, or none and says all that is wrong.
+func (a *App) listen(ctx context.Context) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, httpErr := lc.Listen(ctx, "tcp", a.cfg.HTTP.Listen)
+	if httpErr != nil {
+		httpErr = fmt.Errorf("http.listen %s: %w; choose another with --set http.listen=host:port", a.cfg.HTTP.Listen, httpErr)
+	}
+	errs := []error{a.endpoint.Listen(ctx), a.engine.Listen(ctx), httpErr}
+	if a.whep != nil {
+		errs = append(errs, a.whep.Listen(ctx))
+	}
+	if err := errors.Join(errs...); err != nil {
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
+		return nil, fmt.Errorf("%w\n`fengsui doctor` shows who has a port", err)
+	}
+	return l, nil
+}
+
+func (a *App) serveHTTP(l net.Listener) error {
+	var err error
+	if a.http.TLSConfig != nil {
+		err = a.http.ServeTLS(l, "", "")
+	} else {
+		err = a.http.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// drain ends what others hold open: event streams, streams with a BYE each, viewers.
+func (a *App) drain(ctx context.Context) error {
+	a.api.Close()
+	err := a.play.Close(ctx) // viewers end with their streams
+	if e := a.http.Shutdown(ctx); e != nil {
+		err = errors.Join(err, e, a.http.Close())
+	}
+	return err
+}
+
+// Close gives up an App that was never run.
+func (a *App) Close() error { return a.store.Close() }
+
+// Listening is closed when everything listens.
+func (a *App) Listening() <-chan struct{} { return a.ready }
+
+// SIPPassword is the common device password; "" = only provisioned devices.
+func (a *App) SIPPassword() string { return a.secrets.sipPassword }
+
+// AdminPassword is the first administrator's.
+func (a *App) AdminPassword() string { return a.secrets.adminPassword }
+
+// Serve builds and runs the server, and prints a password that it made.
+func Serve(ctx context.Context, cfg configs.Config, out, logTo io.Writer) error {
+	a, err := New(ctx, cfg, logTo)
+	if err != nil {
+		return err
+	}
+	if a.secrets.adminMade {
+		fmt.Fprintf(out, "first start: user admin, password %s (kept in %s)\n",
+			a.secrets.adminPassword, filepath.Join(cfg.DataDir, adminPasswordFile))
+	}
+	return a.Run(ctx)
+}
+
+func (a *App) part(name string) zerolog.Logger { return a.log.With().Str("part", name).Logger() }
+
+func (a *App) instance() string {
+	if a.cfg.Cluster.Instance != "" {
+		return a.cfg.Cluster.Instance
+	}
+	if h, err := os.Hostname(); err == nil {
+		return h
+	}
+	return "fengsui"
+}
+
+// mediaAdvertise is the IP address put into SDP and ICE; "" = learned by route.
+func (a *App) mediaAdvertise() string {
+	if a.cfg.Media.Advertise != "" {
+		return a.cfg.Media.Advertise
+	}
+	host := a.cfg.SIP.Advertise
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if net.ParseIP(host) == nil {
+		return ""
+	}
+	return host
+}
+
+func databasePath(cfg *configs.Config) string {
+	if p, ok := strings.CutPrefix(cfg.Store.URL, "sqlite:"); ok {
+		return p
+	}
+	return filepath.Join(cfg.DataDir, "fengsui.db")
+}
+
+func sipListeners(cfg *configs.Config) ([]sip.Listen, error) {
+	list := []sip.Listen{
+		{Network: "udp", Address: cfg.SIP.Listen, Advertise: cfg.SIP.Advertise},
+		{Network: "tcp", Address: cfg.SIP.Listen, Advertise: cfg.SIP.Advertise},
+	}
+	var conf *tls.Config
+	if cfg.SIP.TLS.Cert != "" {
+		var err error
+		if conf, err = sipTLS(&cfg.SIP.TLS); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.SIP.TLS.Listen != "" {
+		list = append(list, sip.Listen{Network: "tls", Address: cfg.SIP.TLS.Listen, Advertise: cfg.SIP.Advertise, TLS: conf})
+	}
+	for _, l := range cfg.SIP.Listeners {
+		s := sip.Listen{Network: l.Transport, Address: l.Address, Advertise: l.Advertise}
+		if l.Transport == "tls" {
+			s.TLS = conf
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+func isKeepalive(body []byte) (deviceID, status string, ok bool) {
+	deviceID, ok, status = manscdp.IsKeepalive(body)
+	return deviceID, status, ok
+}

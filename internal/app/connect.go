@@ -1,0 +1,195 @@
+package app
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"fengsui/gb28181"
+	"fengsui/gb28181/catalog"
+	"fengsui/gb28181/device"
+	"fengsui/gb28181/manscdp"
+	"fengsui/gb28181/subscribe"
+	"fengsui/internal/store"
+	"fengsui/shadow"
+	"fengsui/shadow/journal"
+	"fengsui/sip"
+	"fengsui/sip/flow"
+)
+
+// connect joins the parts: which message goes where, and what follows from a
+// change of a device. It is called once, before anything runs.
+func (a *App) connect() {
+	a.endpoint.Handle("MESSAGE", a.message)
+	a.endpoint.Handle("NOTIFY", a.subscribe.Notify)
+	a.subscribe.Hand(subscribe.Catalog, func(id gb28181.ID, m *manscdp.Message) {
+		a.command.Learn(id, m)
+		a.catalog.Notify(id, m)
+	})
+	a.table.Watch(a.deviceChanged)
+	a.catalog.OnChange(a.catalogChanged)
+	a.command.Then("catalog", func(ctx context.Context, id gb28181.ID) error {
+		_, err := a.catalog.Sync(ctx, id) // paces itself by Commander.Ask
+		return err
+	})
+	a.command.Then("subscribe", func(_ context.Context, id gb28181.ID) error {
+		return a.subscribe.Renew(id, subscribe.Catalog)
+	})
+}
+
+// message answers what devices report or answer by MESSAGE; keepalives have
+// been answered below. The work is done after the answer, in order of receipt.
+func (a *App) message(r *sip.Request) (sip.Response, func()) {
+	id, m, refusal := a.read(r)
+	if refusal.Status != 0 {
+		return refusal, nil
+	}
+	return sip.Response{Status: 200}, func() {
+		a.heard(id, shadow.ByMessage, r, m)
+		switch {
+		case strings.EqualFold(m.CmdType, "Catalog") && strings.EqualFold(m.Root, "Response"):
+			a.catalog.Response(id, m)
+		case strings.EqualFold(m.CmdType, "Catalog") && strings.EqualFold(m.Root, "Notify"):
+			a.catalog.Notify(id, m)
+		case strings.EqualFold(m.Root, "Response"):
+			a.command.Response(id, m)
+		default: // taken and left: an unknown command answered 4xx is sent for ever by some devices
+			a.log.Debug().Str("device", string(id)).Str("cmd", m.CmdType).Str("root", m.Root).Msg("message without a reader")
+		}
+	}
+}
+
+// stranger answers whoever is not registered from where it speaks.
+var stranger = sip.Response{Status: 403, Reason: "Not registered here"}
+
+// read takes a MANSCDP body from a device that is registered at that address,
+// or says how to refuse it.
+func (a *App) read(r *sip.Request) (gb28181.ID, *manscdp.Message, sip.Response) {
+	id := gb28181.ID(r.FromUser)
+	if !a.known(id, r.Flow) {
+		return id, nil, stranger
+	}
+	m, err := manscdp.Decode(r.Body)
+	if err != nil {
+		a.log.Warn().Str("device", r.FromUser).Str("call_id", r.CallID).Str("remote", r.Flow.String()).Int("bytes", len(r.Body)).
+			Err(err).Msg("body cannot be read")
+		return id, nil, sip.Response{Status: 400, Reason: "Body is not MANSCDP"}
+	}
+	return id, m, sip.Response{}
+}
+
+// known reports whether a device is bound to the IP address of f: its port may
+// have moved, its catalog comes from nowhere else.
+func (a *App) known(id gb28181.ID, f flow.Flow) bool {
+	bound, err := a.table.Flow(id)
+	return err == nil && bound.Remote.Addr() == f.Remote.Addr()
+}
+
+func (a *App) heard(id gb28181.ID, by shadow.Evidence, r *sip.Request, m *manscdp.Message) {
+	a.table.Heard(id, by, r.Flow, r.At)
+	a.command.Learn(id, m)
+}
+
+// deviceChanged follows a device's life: it runs outside the table's locks, in
+// order for each device.
+func (a *App) deviceChanged(c device.Change) {
+	id := c.Device.ID
+	if c.What == device.Removed {
+		a.leave(id, "the device was removed")
+		a.subscribe.Remove(id)
+		a.catalog.Forget(id)
+		a.store.ForgetRegistration(id)
+		return
+	}
+	if c.What == device.Registered && c.First {
+		a.command.Survey(id)
+	}
+	if c.Device.Presence.State == shadow.Offline && c.Before != shadow.Offline {
+		a.leave(id, "the device went offline: "+c.Device.Presence.Reason)
+	}
+	if saved, ok := a.table.Saved(id); ok {
+		a.store.SaveRegistration(toRecord(saved))
+	}
+}
+
+// leave ends what depends on a device that is gone; its channels are kept.
+func (a *App) leave(id gb28181.ID, reason string) {
+	a.command.Forget(id)
+	a.subscribe.Forget(id)
+	a.catalog.Cancel(id, reason)
+	a.play.DeviceGone(id, reason)
+}
+
+func (a *App) catalogChanged(id gb28181.ID, d catalog.Diff) {
+	_ = a.table.Update(id, func(dev *gb28181.Device) { // an unknown device was removed meanwhile
+		dev.Channels, dev.OnlineChannels, dev.Catalog = d.Channels, d.Online, d.State
+	})
+	if len(d.Added)+len(d.Updated)+len(d.Removed) == 0 {
+		return
+	}
+	a.journal.Append(journal.Event{At: time.Now(), Type: "catalog.changed", Device: string(id), Data: map[string]any{
+		"added": len(d.Added), "updated": len(d.Updated), "removed": len(d.Removed), "channels": d.Channels}})
+}
+
+// restore puts back what an earlier process kept: devices come back unknown
+// until they are heard or expire, with their channels.
+func (a *App) restore(ctx context.Context) error {
+	if err := a.addFirstAdministrator(ctx); err != nil {
+		return err
+	}
+	records, err := a.store.Registrations(ctx)
+	if err != nil {
+		return err
+	}
+	saved := make([]device.Saved, 0, len(records))
+	for _, r := range records {
+		saved = append(saved, fromRecord(r))
+	}
+	devices := a.table.Restore(saved)
+	for _, d := range a.store.Devices() {
+		if err := a.table.Provision(d.ID, d.Name); err != nil {
+			return err
+		}
+	}
+	channels := 0
+	var batch []gb28181.Channel
+	err = a.store.EachChannel(ctx, func(ch gb28181.Channel) error {
+		channels++
+		if batch = append(batch, ch); len(batch) < 1000 {
+			return nil
+		}
+		err := a.catalog.Restore(batch)
+		batch = batch[:0]
+		return err
+	})
+	if err == nil {
+		err = a.catalog.Restore(batch)
+	}
+	if err == nil && devices > 0 {
+		a.log.Info().Int("devices", devices).Int("channels", channels).Msg("restored; devices are unknown until they are heard")
+	}
+	for _, id := range a.catalog.Devices() {
+		n, on := a.catalog.Counts(id)
+		_ = a.table.Update(id, func(dev *gb28181.Device) { dev.Channels, dev.OnlineChannels = n, on }) // of a device that is no more: nothing to count
+	}
+	return err
+}
+
+func toRecord(s device.Saved) store.Registration {
+	d := &s.Device
+	return store.Registration{
+		ID: d.ID, Flow: store.Flow(s.Flow),
+		Contact: d.Contact, CallID: s.CallID, UserAgent: d.UserAgent, Edition: d.Edition, Charset: d.Charset,
+		Name: d.Name, Manufacturer: d.Manufacturer, Model: d.Model, Firmware: d.Firmware,
+		RegisteredAt: d.RegisteredAt, ExpiresAt: d.ExpiresAt, KeepaliveAt: d.KeepaliveAt,
+	}
+}
+
+func fromRecord(r store.Registration) device.Saved {
+	f := flow.Flow(r.Flow)
+	return device.Saved{CallID: r.CallID, Flow: f, Device: gb28181.Device{
+		ID: r.ID, Kind: gb28181.KindGB28181, Name: r.Name, Transport: f.Transport, Remote: f.Remote.String(), Contact: r.Contact,
+		UserAgent: r.UserAgent, Edition: r.Edition, Charset: r.Charset, Manufacturer: r.Manufacturer, Model: r.Model, Firmware: r.Firmware,
+		RegisteredAt: r.RegisteredAt, ExpiresAt: r.ExpiresAt, KeepaliveAt: r.KeepaliveAt,
+	}}
+}
