@@ -90,19 +90,16 @@ type Coordinator struct {
 	ended *endedDialogs
 }
 
-// New makes a coordinator; nothing runs until the first Start. It hears from
-// the engine which streams nobody watches.
+// New makes a coordinator; nothing runs until the first Start.
 func New(cfg Config, d Devices, c Channels, i Inviter, e *engine.Engine, j *journal.Journal, reg prometheus.Registerer, log zerolog.Logger) *Coordinator {
 	if cfg.Settings == nil {
 		cfg.Settings = func(gb28181.ID) Settings { return Settings{} }
 	}
-	co := &Coordinator{
+	return &Coordinator{
 		cfg: cfg, devices: d, channels: c, inviter: i, engine: e, journal: j, log: log, metrics: newMetrics(reg),
 		sessions: make(map[media.Key]*session),
 		ended:    newEndedDialogs(),
 	}
-	e.OnIdle(func(k media.Key) { co.end(k, "nobody watched it") })
-	return co
 }
 
 // Start returns the channel's running session, joins a start under way, or
@@ -264,15 +261,6 @@ func (c *Coordinator) running(key media.Key) bool {
 	s := c.sessions[key]
 	c.mu.Unlock()
 	return s != nil && s.snapshot().State == Playing
-}
-
-func (c *Coordinator) end(key media.Key, reason string) {
-	c.mu.Lock()
-	s := c.sessions[key]
-	c.mu.Unlock()
-	if s != nil {
-		s.end(reason)
-	}
 }
 
 func (c *Coordinator) find(match func(*session) bool) *session {

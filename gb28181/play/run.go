@@ -151,11 +151,15 @@ func (s *session) watch(l *live) string {
 		l.byeReceived = true
 		return "the device ended it"
 	case <-l.rx.Done():
-		if errors.Is(l.rx.Err(), engine.ErrSilent) {
+		switch err := l.rx.Err(); {
+		case errors.Is(err, engine.ErrIdle):
+			return "nobody watched it"
+		case errors.Is(err, engine.ErrSilent), errors.Is(err, engine.ErrDisconnected):
 			s.c.devices.Doubt(s.req.Device, shadow.ByRTP, "its RTP stopped", time.Now())
-			return "no packet arrived for too long"
+			return "no packet arrived any more"
+		default:
+			return fmt.Sprintf("the receiver ended: %v", err)
 		}
-		return fmt.Sprintf("the receiver ended: %v", l.rx.Err())
 	}
 }
 

@@ -96,18 +96,9 @@ type Engine struct {
 	server *rtp.Server
 	totals totals
 
-	mu       sync.Mutex // before any receiver's mu
-	streams  map[media.Key]*Receiver
-	closed   bool
-	onIdle   []func(media.Key)
-	onSilent []func(media.Key)
-	events   []event
-	wake     chan struct{} // of the dispatcher; holds one
-}
-
-type event struct {
-	key media.Key
-	fns []func(media.Key)
+	mu      sync.Mutex // before any receiver's mu
+	streams map[media.Key]*Receiver
+	closed  bool
 }
 
 // New makes an engine that has nothing open. reg may be nil.
@@ -121,7 +112,7 @@ func New(cfg Config, log zerolog.Logger, reg prometheus.Registerer) (*Engine, er
 		return nil, err
 	}
 	e := &Engine{cfg: cfg, log: log, server: server,
-		streams: make(map[media.Key]*Receiver), wake: make(chan struct{}, 1)}
+		streams: make(map[media.Key]*Receiver)}
 	if reg != nil {
 		if err := e.register(reg); err != nil {
 			return nil, fmt.Errorf("register metrics of the media engine: %w", err)
@@ -136,19 +127,10 @@ func (e *Engine) Listen(ctx context.Context) error { return e.server.Listen(ctx)
 // Port is the shared media port, 0 if there is none.
 func (e *Engine) Port() int { return e.server.Port() }
 
-// OnIdle calls fn after a stream ended with [ErrIdle], OnSilent after one ended
-// with [ErrSilent] or [ErrDisconnected]. Calls come one at a time from one
-// goroutine of Run: fn should hand over what takes long. Set them before Run.
-func (e *Engine) OnIdle(fn func(media.Key)) { e.onIdle = append(e.onIdle, fn) }
-
-// OnSilent is described at OnIdle.
-func (e *Engine) OnSilent(fn func(media.Key)) { e.onSilent = append(e.onSilent, fn) }
-
 // Run serves until ctx ends, then ends every stream and waits for all goroutines.
 func (e *Engine) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { _ = e.server.Run(ctx) })
-	running.Go(func() { e.dispatch(ctx) })
 	e.tick(ctx)
 	e.mu.Lock()
 	e.closed = true
@@ -295,47 +277,11 @@ func (e *Engine) tick(ctx context.Context) {
 	}
 }
 
-// forget takes an ended stream out and tells who wants to know. There is at most
-// one event per receiver, so that the list needs no bound.
-func (e *Engine) forget(r *Receiver, err error) {
+// forget takes an ended stream out.
+func (e *Engine) forget(r *Receiver) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.streams[r.want.Key] == r {
 		delete(e.streams, r.want.Key)
-	}
-	ev := event{key: r.want.Key}
-	switch {
-	case errors.Is(err, ErrIdle):
-		ev.fns = e.onIdle
-	case errors.Is(err, ErrSilent), errors.Is(err, ErrDisconnected):
-		ev.fns = e.onSilent
-	}
-	if len(ev.fns) == 0 || e.closed {
-		return
-	}
-	e.events = append(e.events, ev)
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
-}
-
-// dispatch calls OnIdle and OnSilent.
-func (e *Engine) dispatch(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-e.wake:
-		}
-		e.mu.Lock()
-		events := e.events
-		e.events = nil
-		e.mu.Unlock()
-		for _, ev := range events {
-			for _, fn := range ev.fns {
-				fn(ev.key)
-			}
-		}
 	}
 }

@@ -233,7 +233,7 @@ func (r *Receiver) end(err error) {
 		s.Close()
 		r.account(s.Stats())
 	}
-	r.e.forget(r, err)
+	r.e.forget(r)
 }
 
 // check ends the stream if it is silent or idle. It is called once a second.
