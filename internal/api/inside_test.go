@@ -1,8 +1,11 @@
 package api
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
@@ -12,7 +15,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"fengsui/gb28181"
+	"fengsui/gb28181/device"
+	"fengsui/gb28181/play"
+	"fengsui/internal/api/fault"
+	"fengsui/internal/store"
 	"fengsui/media"
+	"fengsui/media/out/whep"
+	"fengsui/sip"
 )
 
 func TestThrottleSlowsByAddressAndUserAndForgets(t *testing.T) {
@@ -213,4 +223,33 @@ func FuzzLanguage(f *testing.F) {
 			t.Fatalf("language(%q) = %q", header, l)
 		}
 	})
+}
+
+func TestErrorsOfServicesHaveTheirCodes(t *testing.T) {
+	s := &Server{}
+	for err, want := range map[error]fault.Code{
+		&whep.CodecError{Codec: media.H265, Reason: "the browser offers none"}: fault.NoCodec,
+		whep.ErrOffer:                       fault.BadOffer,
+		whep.ErrNoSession:                   fault.UnknownViewer,
+		whep.ErrFull:                        fault.TooManyViewers,
+		sip.ErrUnreachable:                  fault.Unreachable,
+		gb28181.ErrTimeout:                  fault.DeviceSilent,
+		gb28181.ErrRefused:                  fault.DeviceRefused,
+		device.ErrFull:                      fault.TablesFull,
+		context.DeadlineExceeded:            fault.TookTooLong,
+		&http.MaxBytesError{Limit: 5}:       fault.TooLarge,
+		errors.New("whatever"):              fault.Internal,
+		fault.New(fault.UnknownKey, "k"):    fault.UnknownKey,
+		storeFault(errors.New("disk full")): fault.StoreDown,
+		storeFault(store.ErrNotFound):       fault.Internal, // the handler was to decide
+		&play.StartError{Cause: play.ErrNoPacket, Remedy: play.Words{EN: "do this"}}: fault.NoPacket,
+	} {
+		f := s.faultOf(fmt.Errorf("attempted: %w", err))
+		if f.Code != want {
+			t.Errorf("%v: code %d, want %d", err, f.Code, want)
+		}
+		if want == fault.NoPacket && f.Remedy.EN != "do this" {
+			t.Errorf("remedy = %v", f.Remedy)
+		}
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"fengsui/gb28181/play"
 	"fengsui/internal/api/fault"
 	"fengsui/internal/store"
+	"fengsui/media/out/whep"
 	"fengsui/sip"
 )
 
@@ -73,6 +74,11 @@ func known() []struct {
 		{gb28181.ErrOffline, fault.DeviceOffline},
 		{gb28181.ErrRefused, fault.DeviceRefused},
 		{gb28181.ErrTimeout, fault.DeviceSilent},
+		{whep.ErrOffer, fault.BadOffer},
+		{whep.ErrNoSession, fault.UnknownViewer},
+		{whep.ErrFull, fault.TooManyViewers},
+		{whep.ErrClosed, fault.NotReady},
+		{whep.ErrNoMedia, fault.NoKeyFrame},
 		{sip.ErrUnreachable, fault.Unreachable},
 		{sip.ErrTimeout, fault.DeviceSilent},
 		{sip.ErrClosed, fault.NotReady},
@@ -99,6 +105,10 @@ func (s *Server) faultOf(err error) *fault.Error {
 			}
 			return f
 		}
+	}
+	var codec *whep.CodecError
+	if errors.As(err, &codec) {
+		return fault.Wrap(fault.NoCodec, err)
 	}
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {

@@ -60,6 +60,11 @@ const (
 
 	UnknownSubscription Code = 154001
 	SubscriptionRefused Code = 156001
+
+	BadOffer       Code = 164001
+	NoCodec        Code = 164002
+	UnknownViewer  Code = 164003
+	TooManyViewers Code = 165001
 )
 
 // table is read only, by code.
@@ -175,4 +180,13 @@ var table = []Fault{
 		Text{"Only catalog can be subscribed in this version.", "当前版本只支持订阅目录 catalog。"}},
 	{SubscriptionRefused, "subscription_refused", 502, Text{"The device refused the subscription", "设备拒绝订阅"},
 		Text{"Many devices do not notify; ask for the catalog instead.", "许多设备不支持通知，请改为主动查询目录。"}},
+
+	{BadOffer, "bad_offer", 400, Text{"The WebRTC offer cannot be used", "WebRTC offer 不可用"},
+		Text{"POST an SDP offer that receives video, as WHEP players do.", "请按 WHEP 方式提交接收视频的 SDP offer。"}},
+	{NoCodec, "codec_not_possible", 406, Text{"This viewer cannot take the stream's codec", "该播放端不支持此码流的编码"},
+		Text{"Play the flv address, use another browser, or set the camera to H.264.", "请改用 flv 地址、更换浏览器，或将设备编码设为 H.264。"}},
+	{UnknownViewer, "unknown_viewer", 404, Text{"There is no such WebRTC session", "WebRTC 会话不存在"},
+		Text{"It has ended; connect anew.", "会话已结束，请重新连接。"}},
+	{TooManyViewers, "too_many_viewers", 503, Text{"No further WebRTC viewer can be served", "WebRTC 播放端数量已达上限"},
+		Text{"Play the flv address, or close viewers.", "请改用 flv 地址，或关闭部分播放端。"}},
 }
