@@ -39,7 +39,7 @@ func parseURI(uri []byte) (p uriParts) {
 		}
 		p.host, uri = uri[:i+1], uri[i+1:]
 	} else {
-		i := bytes.IndexAny(uri, ":;?")
+		i := endsHost.index(uri)
 		if i < 0 {
 			i = len(uri)
 		}
@@ -64,7 +64,7 @@ func parseURI(uri []byte) (p uriParts) {
 // schemes than sip and sips are not taken.
 func uriOK(uri []byte) bool {
 	p := parseURI(uri)
-	if len(p.scheme) == 0 || !p.ok || bytes.ContainsAny(uri, "<>\" \t,\\") || hasControl(uri) {
+	if len(p.scheme) == 0 || !p.ok || notURI.in(uri) {
 		return false
 	}
 	if bytes.HasPrefix(uri[len(p.scheme):], []byte("//")) || bytes.IndexByte(p.user, '[') >= 0 {
@@ -82,7 +82,7 @@ func hostOK(host []byte) bool {
 	if len(host) > 0 && host[0] == '[' {
 		return len(host) > 2 && len(host) <= 41
 	}
-	return !bytes.ContainsAny(host, "[]*@/")
+	return !notHost.in(host)
 }
 
 // appendURI appends the URI in a form for which uriOK holds; false if there is
@@ -92,7 +92,7 @@ func appendURI(dst, uri []byte) ([]byte, bool) {
 	begin := len(dst)
 	clean := make([]byte, 0, len(uri))
 	for _, c := range uri {
-		if c > ' ' && c != 0x7f && bytes.IndexByte([]byte("<>\",\\"), c) < 0 {
+		if classes[c]&notURI == 0 {
 			clean = append(clean, c)
 		}
 	}
@@ -138,7 +138,7 @@ func parseNameAddr(value []byte) (a nameAddr) {
 			i++
 		}
 		if i < len(rest) {
-			a.display, rest = rest[:i+1], bytes.TrimLeft(rest[i+1:], blanks)
+			a.display, rest = rest[:i+1], isBlank.skip(rest[i+1:])
 			a.exact = a.exact && len(rest) > 0 && rest[0] == '<'
 		} else { // no closing quote: the display name is lost
 			a.exact = false
@@ -149,7 +149,7 @@ func parseNameAddr(value []byte) (a nameAddr) {
 		}
 	}
 	open := bytes.IndexByte(rest, '<')
-	if semi := bytes.IndexAny(rest, ";\""); a.display == nil && open >= 0 && semi >= 0 && semi < open {
+	if a.display == nil && open > 0 && bytes.ContainsAny(rest[:open], ";\"") {
 		a.exact = false
 	}
 	if open < 0 {
@@ -209,7 +209,7 @@ func appendParams(dst, params []byte) []byte {
 		if k, v = trim(k), trim(v); len(v) > 2 && v[0] == '"' && v[len(v)-1] == '"' {
 			v = v[1 : len(v)-1]
 		}
-		if !isToken(k) || hasControl(v) || bytes.ContainsAny(v, "\"<>, \\") {
+		if !isToken(k) || notURI.in(v) {
 			continue
 		}
 		dst = append(append(dst, ';'), k...)
@@ -270,18 +270,13 @@ func parseVia(value []byte) (v via, ok bool) {
 	}
 	sentBy := value[:i]
 	v.params = value[i:]
-	if bytes.ContainsAny(sentBy, blanks) {
+	if isBlank.in(sentBy) {
 		v.exact = false
-		sentBy = bytes.Map(func(r rune) rune {
-			if r == ' ' || r == '\t' {
-				return -1
-			}
-			return r
-		}, sentBy)
+		sentBy = bytes.Join(bytes.Fields(sentBy), nil)
 	}
 	p := parseURI(sentBy)
 	v.host, v.port = p.host, p.port
-	if len(p.host) == 0 || p.user != nil || p.scheme != nil && len(p.scheme) > 0 || !hostOK(p.host) || hasControl(sentBy) || bytes.ContainsAny(sentBy, "<>\",") {
+	if len(p.host) == 0 || p.user != nil || p.scheme != nil && len(p.scheme) > 0 || !hostOK(p.host) || notSentBy.in(sentBy) {
 		return v, false
 	}
 	if !p.ok || p.port != nil && (!isDigits(p.port) || len(p.port) > 5) {
@@ -289,8 +284,8 @@ func parseVia(value []byte) (v via, ok bool) {
 	}
 	// sipgo misreads blanks, empty and quoted parameters, and a branch is what
 	// it tells transactions by
-	if bytes.ContainsAny(v.params, " \t\",") || bytes.Contains(v.params, []byte(";;")) ||
-		bytes.HasSuffix(v.params, []byte(";")) || hasControl(v.params) {
+	if notViaParam.in(v.params) || bytes.Contains(v.params, []byte(";;")) ||
+		bytes.HasSuffix(v.params, []byte(";")) {
 		v.exact = false
 	}
 	if branch, _ := param(v.params, "branch"); len(branch) == 0 {
@@ -300,8 +295,9 @@ func parseVia(value []byte) (v via, ok bool) {
 }
 
 // appendTo appends the hop in the form sipgo reads. An absent branch is made
-// from fallback, with rport set the parameter stands there without a value.
-func (v *via) appendTo(dst []byte, fallback uint64, rport bool) []byte {
+// of the message's other fields, with rport set that parameter stands there
+// without a value.
+func (v *via) appendTo(dst []byte, h *head, rport bool) []byte {
 	dst = append(append(dst, v.protocol...), '/')
 	dst = append(append(dst, v.version...), '/')
 	dst = append(append(dst, v.transport...), ' ')
@@ -309,11 +305,12 @@ func (v *via) appendTo(dst []byte, fallback uint64, rport bool) []byte {
 	if len(v.port) > 0 {
 		dst = append(append(dst, ':'), v.port...)
 	}
+	branch := false
 	asked := true // for rport, still
 	for p, rest := cutParam(v.params); len(p) > 0 || rest != nil; p, rest = cutParam(rest) {
 		k, value, valued := bytes.Cut(p, []byte{'='})
 		k, value = trim(k), bytes.Trim(value, "\" \t")
-		if !isToken(k) || bytes.ContainsAny(value, "\", \t") || hasControl(value) {
+		if !isToken(k) || notViaParam.in(value) {
 			continue
 		}
 		switch {
@@ -321,7 +318,7 @@ func (v *via) appendTo(dst []byte, fallback uint64, rport bool) []byte {
 			if len(value) == 0 {
 				continue
 			}
-			k, fallback = []byte("branch"), 0
+			k, branch = []byte("branch"), true
 		case equalFold(k, "rport") && !asked:
 			continue // was there already
 		case equalFold(k, "rport") && rport:
@@ -332,9 +329,8 @@ func (v *via) appendTo(dst []byte, fallback uint64, rport bool) []byte {
 			dst = append(append(dst, '='), value...)
 		}
 	}
-	if fallback != 0 {
-		dst = append(dst, ";branch=z9hG4bK"...)
-		dst = appendHex(dst, fallback)
+	if !branch {
+		dst = appendHex(append(dst, ";branch=z9hG4bK"...), h.fallback())
 	}
 	if rport && asked {
 		dst = append(dst, ";rport"...)

@@ -109,49 +109,48 @@ const (
 )
 
 // startsMessage tells whether b begins like a start line: a method in upper
-// case before "sip:" or "sips:", or "SIP/2.0" before a digit.
-func startsMessage(b []byte) verdict {
+// case before "sip:" or "sips:", or "SIP/2.0" before a digit. On yes, n bytes
+// were enough to tell.
+func startsMessage(b []byte) (v verdict, n int) {
 	const version = "SIP/2.0 "
 	if n := min(len(b), len(version)); string(b[:n]) == version[:n] {
 		switch {
 		case len(b) <= len(version):
-			return maybe
+			return maybe, 0
 		case b[len(version)] >= '1' && b[len(version)] <= '6':
-			return yes
+			return yes, len(version) + 1
 		}
-		return no
+		return no, 0
 	}
 	i := 0
 	for i < len(b) && b[i] >= 'A' && b[i] <= 'Z' {
 		if i++; i > maxMethod {
-			return no
+			return no, 0
 		}
 	}
 	if i == len(b) {
-		return maybe
+		return maybe, 0
 	}
 	if i < 3 || b[i] != ' ' {
-		return no
+		return no, 0
 	}
-	b = b[i+1:]
+	i++
 	for _, scheme := range [...]string{"sip:", "sips:"} {
-		n := min(len(b), len(scheme))
-		if equalFold(b[:n], scheme[:n]) {
+		n := min(len(b)-i, len(scheme))
+		if equalFold(b[i:i+n], scheme[:n]) {
 			if n == len(scheme) {
-				return yes
+				return yes, i + n
 			}
-			if n == len(b) {
-				return maybe
-			}
+			return maybe, 0
 		}
 	}
-	return no
+	return no, 0
 }
 
 // isStartLine reports whether a whole line is a start line of good form, as is
 // asked of one found where none belongs.
 func isStartLine(line []byte) bool {
-	if startsMessage(line) != yes {
+	if v, _ := startsMessage(line); v != yes {
 		return false
 	}
 	if line[0] == 'S' && bytes.HasPrefix(line, []byte("SIP/2.0 ")) {

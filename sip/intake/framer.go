@@ -164,7 +164,7 @@ func afterTag(line []byte) int {
 		}
 		from += i + 1
 		rest := bytes.TrimLeft(line[from:], " \t")
-		if startsMessage(rest) == yes {
+		if v, _ := startsMessage(rest); v == yes {
 			return len(line) - len(rest)
 		}
 	}
@@ -239,7 +239,7 @@ func (f *framer) body(b []byte) int {
 	case f.declared < 0:
 		first = b[:min(len(b), f.maxMessage-f.head)]
 	}
-	if start := f.startLine(first); start >= 0 {
+	if start, _ := f.startLine(first); start >= 0 {
 		return start
 	}
 	switch {
@@ -251,53 +251,49 @@ func (f *framer) body(b []byte) int {
 	return -1
 }
 
-// startLine is where the first start line of good form begins in b, -1 if
-// nowhere.
-func (f *framer) startLine(b []byte) int {
+// startLine is where the first start line of good form begins and ends in b,
+// -1 if there is none.
+func (f *framer) startLine(b []byte) (begin, end int) {
 	for {
 		i := bytes.IndexByte(b[f.searched:], '\n')
 		if i < 0 {
 			f.searched = len(b)
-			return -1
+			return -1, -1
 		}
-		begin, end := f.line, f.searched+i+1
+		begin, end = f.line, f.searched+i+1
 		if isStartLine(b[begin:end]) {
-			return begin // and searched stays, to find it again
+			return begin, end // and searched stays, to find it again
 		}
 		f.searched, f.line = end, end
 	}
 }
 
-// document is body for XML.
+// document is body for XML. What shows first where the message ends is
+// believed, so that it makes no difference how much is there.
 func (f *framer) document(all []byte) int {
 	bound := f.maxMessage - f.head // nothing behind it is looked at
 	if f.declared > 0 {
 		bound = min(bound, f.declared+maxJunk)
 	}
 	b := all[:min(len(all), bound)]
-	end, start := f.root.end(b), f.startLine(b)
-	if start >= 0 && (end < 0 || start < end) {
-		return start // the document is not whole, but the next message is there
+	end := f.root.end(b)
+	start, startEnd := f.startLine(b)
+	if start >= 0 && end >= 0 && end < startEnd {
+		start = -1
 	}
-	switch {
-	case end < 0 && f.declared < 0:
-		return -1
-	case end < 0:
-		if len(b) < f.declared {
-			return -1
+	if f.declared < 0 {
+		if start >= 0 {
+			return start
 		}
-		if len(all) > bound || startsMessage(b[f.declared:]) == yes {
-			return f.declared
-		}
-		f.flushAt = f.head + f.declared
-		return -1
-	case f.declared < 0 || end > f.declared:
 		return end
+	}
+	if end < 0 || end > f.declared || start >= 0 {
+		return f.beyond(all, b, start, startEnd, end)
 	}
 	within := b[:min(len(b), f.declared)]
 	after := bytes.TrimLeft(within[end:], blanks+"\x00")
 	if at := len(within) - len(after); len(after) > 0 {
-		switch startsMessage(b[at:]) { // beyond the declared length, if need be
+		switch v, _ := startsMessage(b[at:]); v { // beyond the declared length, if need be
 		case yes:
 			return at
 		case maybe:
@@ -310,5 +306,29 @@ func (f *framer) document(all []byte) int {
 		return f.declared
 	}
 	f.flushAt = f.head + end
+	return -1
+}
+
+// beyond is document where the root element does not end within the declared
+// length, or another message begins before.
+func (f *framer) beyond(all, b []byte, start, startEnd, end int) int {
+	next := no
+	if len(b) >= f.declared {
+		var n int
+		if next, n = startsMessage(b[f.declared:]); next == yes && (start < 0 || f.declared+n <= startEnd) {
+			return f.declared
+		}
+	}
+	switch {
+	case start >= 0: // the document is not whole, but the next message is there
+		return start
+	case end >= 0:
+		return end
+	case len(b) < f.declared:
+		return -1
+	case len(all) > len(b):
+		return f.declared
+	}
+	f.flushAt = f.head + f.declared
 	return -1
 }

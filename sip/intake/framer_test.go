@@ -78,8 +78,8 @@ var streams = []struct {
 	name, in string
 	parts    []string
 }{
-	{"two messages in one segment", message("0", "") + message("97", document) + message("0", ""),
-		[]string{message("0", ""), message("97", document), message("0", "")}},
+	{"two messages in one segment", message("0", "") + message(strconv.Itoa(len(document)), document) + message("0", ""),
+		[]string{message("0", ""), message(strconv.Itoa(len(document)), document), message("0", "")}},
 	{"length padded with blanks", message("    "+strconv.Itoa(len(document)), document) + message("0", ""),
 		[]string{message("    "+strconv.Itoa(len(document)), document), message("0", "")}},
 	{"no length and no body", message("", "") + message("0", ""),
@@ -147,6 +147,36 @@ func TestChunkingDoesNotChangeTheMessages(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestMixturesAreCutAlikeInAnyChunks strings together what devices send, with
+// lengths that are wrong by any amount, and cuts it in two ways.
+func TestMixturesAreCutAlikeInAnyChunks(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	bodies := []string{"", document, document + "\r\n", sdp, document[:50], "\r\n", "  ", "<Notify>MESSAGE sip:a", document + "MESS", "<a/>", "\xef\xbb\xbf" + document}
+	between := []string{"", "", "", "\r\n", "\r\n\r\n", "\r", "\n", "\x00", "junk\r\n", "</Notify>", "SIP", "MESSAGE ", "BYE sip:x@y SIP/2.0\r\n\r\n"}
+	for range 1500 {
+		var stream []byte
+		for range 1 + r.IntN(5) {
+			body := bodies[r.IntN(len(bodies))]
+			length := strconv.Itoa(len(body))
+			switch r.IntN(4) {
+			case 0:
+				length = strconv.Itoa(max(0, len(body)+r.IntN(60)-30))
+			case 1:
+				length = []string{"", "900", "-1", "x"}[r.IntN(4)]
+			}
+			stream = append(stream, message(length, body)...)
+			stream = append(stream, between[r.IntN(len(between))]...)
+		}
+		whole := framed([][]byte{stream})
+		for range 3 {
+			seed := r.Uint64()
+			if diff := cmp.Diff(whole, framed(split(stream, seed))); diff != "" {
+				t.Fatalf("%q with seed %d (-whole +chunks):\n%s", stream, seed, diff)
+			}
+		}
 	}
 }
 

@@ -70,9 +70,9 @@ func (b *byGauge) of(transport string) prometheus.Gauge {
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
-	make := promauto.With(reg)
+	factory := promauto.With(reg)
 	vec := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return make.NewCounterVec(prometheus.CounterOpts{
+		return factory.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "fengsui", Subsystem: "sip", Name: name, Help: help,
 		}, labels)
 	}
@@ -105,7 +105,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for i, name := range quirkNames {
 		m.repaired[i] = repaired.WithLabelValues(name)
 	}
-	gauge := make.NewGaugeVec(prometheus.GaugeOpts{
+	gauge := factory.NewGaugeVec(prometheus.GaugeOpts{
 		Namespace: "fengsui", Subsystem: "sip", Name: "connections", Help: "Open connections of peers.",
 	}, []string{"transport"})
 	m.connections = byGauge{gauge.WithLabelValues(flow.TCP), gauge.WithLabelValues(flow.TLS)}

@@ -46,7 +46,7 @@ func (h *head) appendTo(dst, stamps []byte) []byte {
 			for hop, rest := cutItem(f.value); ; hop, rest = cutItem(rest) {
 				if v, ok := parseVia(hop); ok {
 					dst = appendName(dst, f.name)
-					dst = v.appendTo(dst, h.fallback(), top && !h.response)
+					dst = v.appendTo(dst, h, top && !h.response)
 					dst = append(dst, "\r\n"...)
 					top = false
 				}
@@ -164,7 +164,7 @@ func (h *head) fallback() uint64 {
 	for _, i := range [...]int{h.from, h.callID, h.cseq} {
 		_, _ = f.Write(h.fields[i].value) // never fails
 	}
-	return max(f.Sum64(), 1)
+	return f.Sum64()
 }
 
 func hashOf(b []byte) uint64 {

@@ -34,7 +34,7 @@ func TestScanReadsARequest(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if r.CSeq != 1 || r.Expires != 3600 || r.Body == nil == false && len(r.Body) != 0 {
+	if r.CSeq != 1 || r.Expires != 3600 || len(r.Body) != 0 {
 		t.Errorf("CSeq %d, Expires %d, body %q", r.CSeq, r.Expires, r.Body)
 	}
 }

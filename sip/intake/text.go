@@ -12,17 +12,22 @@ const blanks = " \t\r\n"
 func trim(b []byte) []byte { return bytes.TrimSpace(b) }
 
 // trimLeading removes what may come before a start line.
-func trimLeading(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n\x00") }
+func trimLeading(b []byte) []byte {
+	for len(b) > 0 && (b[0] == 0 || classes[b[0]]&isBlank != 0) {
+		b = b[1:]
+	}
+	return b
+}
 
 func equalFold(b []byte, s string) bool { return len(b) == len(s) && strings.EqualFold(string(b), s) }
 
 // cutBlank splits at the first run of blanks.
 func cutBlank(b []byte) (first, rest []byte) {
-	i := bytes.IndexAny(b, blanks)
+	i := isBlank.index(b)
 	if i < 0 {
 		return b, nil
 	}
-	return b[:i], bytes.TrimLeft(b[i:], blanks)
+	return b[:i], isBlank.skip(b[i:])
 }
 
 func cutByte(b []byte, sep byte) (before, after []byte, found bool) {
@@ -59,7 +64,9 @@ func cutItem(b []byte) (item, rest []byte) {
 // cutParam splits ";a=1;b" at its next semicolon outside quotes: the parameter
 // without the semicolon before it, trimmed, and the rest.
 func cutParam(b []byte) (param, rest []byte) {
-	b = bytes.TrimLeft(b, "; \t\r\n")
+	for len(b) > 0 && (b[0] == ';' || classes[b[0]]&isBlank != 0) {
+		b = b[1:]
+	}
 	quoted := false
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; {
@@ -94,27 +101,10 @@ func isDigits(b []byte) bool {
 	return len(b) > 0
 }
 
-func hasControl(b []byte) bool {
-	for _, c := range b {
-		if c < ' ' || c == 0x7f {
-			return true
-		}
-	}
-	return false
-}
+func hasControl(b []byte) bool { return isControl.in(b) }
 
 // isToken is RFC 3261's token.
-func isToken(b []byte) bool {
-	for _, c := range b {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		case strings.IndexByte("-.!%*_+`'~", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return len(b) > 0
-}
+func isToken(b []byte) bool { return len(b) > 0 && !notToken.in(b) }
 
 func isVersion(b []byte) bool { return equalFold(b, "SIP/2.0") }
 
