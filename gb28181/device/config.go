@@ -123,6 +123,7 @@ type Registration struct {
 	Expires   time.Duration // granted
 	Edition   gb28181.Edition
 	At        time.Time
+	Trace     string // trace ID that its REGISTER brought, "" to take that of CallID
 
 	Follow Follow // "" is the table's rule
 	// KeepaliveExtends lets each keepalive renew the registration, for devices

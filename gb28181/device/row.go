@@ -25,6 +25,7 @@ type row struct {
 	bound   bool      // registered
 	flow    flow.Flow // of the last registration or move
 	callID  string
+	trace   string // ID, of the registration
 	granted time.Duration
 	follow  Follow
 	extends bool

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"fengsui/gb28181"
+	"fengsui/internal/telemetry"
 	"fengsui/shadow"
 	"fengsui/shadow/journal"
 	"fengsui/sip/flow"
@@ -125,6 +126,11 @@ func (t *Table) Bind(reg Registration) (Bound, error) {
 	b := Bound{First: !online || r.callID != reg.CallID, Flap: flap}
 
 	t.setFlow(r, reg.Flow)
+	if b.First {
+		if r.trace = reg.Trace; r.trace == "" && reg.CallID != "" {
+			r.trace = telemetry.TraceOf(reg.CallID).ID()
+		}
+	}
 	r.bound, r.callID, r.granted = true, reg.CallID, reg.Expires
 	r.follow, r.extends = reg.Follow, reg.KeepaliveExtends
 	r.candidate = flow.Flow{}
@@ -524,7 +530,7 @@ func (t *Table) unlinkConn(r *row) {
 // emit queues a change for every watcher, under the row's lock so that the
 // order of a device's changes is that of its states.
 func (t *Table) emit(r *row, what What, first bool, before shadow.State) {
-	c := Change{Device: r.present(time.Now()), Flow: r.flow, What: what, First: first, Before: before}
+	c := Change{Device: r.present(time.Now()), Flow: r.flow, What: what, First: first, Before: before, Trace: r.trace}
 	for _, q := range *t.watchers.Load() {
 		if q.push(c) {
 			t.metrics.merged.Inc()
@@ -552,13 +558,13 @@ func (t *Table) record(c Change) {
 	if now != c.Before {
 		level = zerolog.InfoLevel
 	}
-	t.log.WithLevel(level).Str("device", string(d.ID)).Str("event", kind).Str("reason", d.Presence.Reason).
+	t.log.WithLevel(level).Str("device", string(d.ID)).Str("trace", c.Trace).Str("event", kind).Str("reason", d.Presence.Reason).
 		Stringer("flow", c.Flow).Msg("device changed")
 	if t.journal == nil {
 		return
 	}
 	t.journal.Append(journal.Event{
-		At: time.Now(), Type: kind, Device: string(d.ID),
+		At: time.Now(), Type: kind, Device: string(d.ID), Trace: c.Trace,
 		Data: map[string]any{
 			"state": now.String(), "before": c.Before.String(), "reason": d.Presence.Reason,
 			"evidence": string(d.Presence.Evidence), "transport": d.Transport, "remote": d.Remote,

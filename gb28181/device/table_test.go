@@ -18,6 +18,7 @@ import (
 
 	"fengsui/gb28181"
 	"fengsui/gb28181/device"
+	"fengsui/internal/telemetry"
 	"fengsui/shadow"
 	"fengsui/shadow/journal"
 	"fengsui/sip/flow"
@@ -646,3 +647,25 @@ func TestDeviceWithALongRhythmOfItsOwn(t *testing.T) {
 }
 
 func id(i int) gb28181.ID { return gb28181.ID(fmt.Sprintf("3402000000132%07d", i+1000)) }
+
+func TestARegistrationsEventsCarryItsTrace(t *testing.T) {
+	const brought = "4bf92f3577b34da6a3ce929d0e0e4736"
+	run(t, device.Config{}, nil, func(b *bench) {
+		b.register(camera, home, "a")
+		b.until(4 * time.Minute)
+		if _, err := b.Bind(device.Registration{ID: camera, Flow: home, CallID: "b", Expires: time.Hour, At: time.Now(), Trace: brought}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		events, _ := b.journal.Since(0, 10)
+		if len(events) != 4 { // online, unknown, offline, online
+			t.Fatalf("%d events: %+v", len(events), events)
+		}
+		made := telemetry.TraceOf("a").ID()
+		for i, want := range []string{made, made, made, brought} {
+			if events[i].Trace != want {
+				t.Errorf("event %s has trace %q, want %q", events[i].Type, events[i].Trace, want)
+			}
+		}
+	})
+}

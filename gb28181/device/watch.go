@@ -35,6 +35,7 @@ type Change struct {
 	What   What
 	First  bool         // see Bound; only with Registered
 	Before shadow.State // the state the watcher was last told
+	Trace  string       // trace ID of its registration, "" without one
 }
 
 // watchQueue is how many changes a watcher may be behind one by one. Beyond it

@@ -14,6 +14,7 @@ import (
 
 	"fengsui/gb28181"
 	"fengsui/gb28181/device"
+	"fengsui/internal/telemetry"
 	"fengsui/sip/digest"
 	"fengsui/sip/intake"
 )
@@ -221,7 +222,7 @@ func (g *Registrar) accept(id gb28181.ID, p peer, acc *Account, r *intake.Reques
 	bound, err := g.table.Bind(device.Registration{
 		ID: id, Flow: r.Flow, Contact: contact, CallID: string(r.CallID), UserAgent: clip(r.UserAgent),
 		Expires: expires, Edition: gb28181.ParseVersion(string(r.Header("X-GB-Ver"))), At: r.At,
-		Follow: acc.Follow, KeepaliveExtends: acc.KeepaliveExtends,
+		Trace: broughtTrace(r), Follow: acc.Follow, KeepaliveExtends: acc.KeepaliveExtends,
 	})
 	if err != nil {
 		g.note(p, r, refusal{CheckTableFull, err.Error()})
@@ -232,6 +233,19 @@ func (g *Registrar) accept(id gb28181.ID, p peer, acc *Account, r *intake.Reques
 	}
 	g.metrics.accepted.Inc()
 	return g.ok(id, r, expires)
+}
+
+// broughtTrace is the trace ID of a REGISTER with a traceparent header, "" else.
+func broughtTrace(r *intake.Request) string {
+	v := r.Header("Traceparent")
+	if v == nil {
+		return ""
+	}
+	t, err := telemetry.ParseTraceparent(string(v))
+	if err != nil {
+		return "" // its own is as good
+	}
+	return t.ID()
 }
 
 // granted is how long the registration lasts; 0 ends it.
@@ -301,7 +315,11 @@ func (g *Registrar) note(p peer, r *intake.Request, why refusal) {
 		n /= 10
 	}
 	if n == 1 {
-		g.log.Info().Str("device", p.id).Stringer("flow", r.Flow).Str("check", why.check).Str("detail", why.detail).
+		trace := broughtTrace(r)
+		if trace == "" {
+			trace = telemetry.TraceOf(string(r.CallID)).ID()
+		}
+		g.log.Info().Str("device", p.id).Str("trace", trace).Stringer("flow", r.Flow).Str("check", why.check).Str("detail", why.detail).
 			Msg("registration refused")
 	}
 }

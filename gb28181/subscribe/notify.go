@@ -27,7 +27,7 @@ func (s *Subscriptions) Notify(r *sip.Request) (sip.Response, func()) {
 		var err error
 		if m, err = manscdp.Decode(r.Body); err != nil && !errors.Is(err, manscdp.ErrEmpty) {
 			s.m.notifies.WithLabelValues("unreadable").Inc()
-			s.log.Debug().Err(err).Str("device", string(k.device)).Str("call_id", r.CallID).Msg("NOTIFY not understood")
+			s.log.Warn().Err(err).Str("device", string(k.device)).Str("call_id", r.CallID).Msg("body of NOTIFY cannot be read")
 			return sip.Response{Status: 400}, nil
 		}
 	}

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -24,6 +25,16 @@ func NewTrace() Trace {
 	t := Trace{flags: 1}
 	_, _ = rand.Read(t.trace[:]) // never fails: crypto/rand
 	_, _ = rand.Read(t.span[:])
+	return t
+}
+
+// TraceOf is the trace of something that has a name of its own, such as a SIP
+// dialog its Call-ID: the same name gives the same trace ID.
+func TraceOf(name string) Trace {
+	sum := sha256.Sum256([]byte(name))
+	t := Trace{flags: 1}
+	copy(t.trace[:], sum[:16])
+	copy(t.span[:], sum[16:])
 	return t
 }
 
