@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -74,7 +75,8 @@ func (r *routes) to(remote netip.Addr, now time.Time) (netip.Addr, error) {
 
 // Route connects a datagram socket, which asks the routing table and sends nothing.
 func (system) Route(remote netip.Addr) (netip.Addr, error) {
-	c, err := net.Dial("udp", netip.AddrPortFrom(remote, 9).String())
+	var d net.Dialer // needs no time: nothing is sent
+	c, err := d.DialContext(context.Background(), "udp", netip.AddrPortFrom(remote, 9).String())
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("way to %s: %w", remote, err)
 	}

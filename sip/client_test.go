@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -168,39 +169,48 @@ func TestChallengeIsNotAnsweredForEver(t *testing.T) {
 	})
 }
 
-// Signalling reference 2.2 rule 3: the device behind NAT cannot be dialled.
+// Signalling reference 2.2 rule 3: the device behind NAT cannot be dialled. On
+// real sockets, as the library would dial by itself.
 func TestClosedConnectionIsNeverDialledAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := inMemory(t, nil, nil)
-		d, peer := r.known(flow.TCP)
-		other := r.device(flow.TCP, "192.0.2.30:5060") // the newest connection must not stand in
-		hello := other.Request("OPTIONS", "")
-		other.Send(hello.Bytes())
-		other.ExpectAnswer(hello)
-		d.Close()
-		synctest.Wait()
-		dialled := false
-		ln, err := r.net.Listen(t.Context(), "tcp", d.Local().String())
-		if err != nil {
-			t.Fatal(err)
+	r := start(t, nil, sip.Config{Listeners: []sip.Listen{{Network: "tcp", Address: "127.0.0.1:0"}}}, nil, nil)
+	hear := func(d *siptest.Device) {
+		hello := d.Request("OPTIONS", "")
+		d.Send(hello.Bytes())
+		d.ExpectAnswer(hello)
+	}
+	d := siptest.NewDevice(t, siptest.Config{Server: r.Addrs()[0].Local, Transport: flow.TCP})
+	hear(d)
+	other := siptest.NewDevice(t, siptest.Config{Server: r.Addrs()[0].Local, Transport: flow.TCP})
+	hear(other) // the newest connection must not stand in
+	peer := sip.Peer{User: deviceID, Flow: d.Flow(0)}
+	d.Abort()
+	for r.Counts().Connections > 1 {
+		time.Sleep(time.Millisecond)
+	}
+	ln, err := net.Listen("tcp", d.Local().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialled := make(chan bool, 1)
+	go func() {
+		c, err := ln.Accept()
+		if err == nil {
+			_ = c.Close()
 		}
-		go func() {
-			if c, err := ln.Accept(); err == nil {
-				dialled = true
-				_ = c.Close()
-			}
-		}()
-		begin := time.Now()
-		if got := <-r.doing(t.Context(), peer, query); !errors.Is(got.err, sip.ErrUnreachable) || time.Since(begin) != 0 {
-			t.Errorf("after %v: %v", time.Since(begin), got.err)
-		}
-		_ = ln.Close()
-		synctest.Wait()
-		if dialled {
-			t.Error("the device was dialled")
-		}
-		other.Silence(time.Second, nil)
-	})
+		dialled <- err == nil
+	}()
+	begin := time.Now()
+	if got := <-r.doing(t.Context(), peer, query); !errors.Is(got.err, sip.ErrUnreachable) || time.Since(begin) > time.Second {
+		t.Errorf("after %v: %v", time.Since(begin), got.err)
+	}
+	if got := <-r.inviting(t.Context(), peer, sip.Invite{}); !errors.Is(got.err, sip.ErrUnreachable) {
+		t.Errorf("invite: %v", got.err)
+	}
+	_ = ln.Close()
+	if <-dialled {
+		t.Error("the device was dialled")
+	}
+	other.Silence(50*time.Millisecond, nil)
 }
 
 func TestRequestPendingOnAConnectionEndsWithIt(t *testing.T) {

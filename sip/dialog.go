@@ -176,7 +176,11 @@ func (d *Dialog) sendAck(to *gosip.ToHeader) error {
 	d.mu.Lock()
 	seq, auth := d.inviteSeq, d.auth
 	d.mu.Unlock()
-	req := d.e.request(d.to(), d.leg, "ACK", seq)
+	p := d.to()
+	if err := d.e.reach(p.Flow); err != nil {
+		return err
+	}
+	req := d.e.request(p, d.leg, "ACK", seq)
 	if to != nil { // a peer that makes a new tag for each repeat wants each back
 		if tag, ok := to.Params.Get("tag"); ok {
 			req.To().Params.Add("tag", tag)

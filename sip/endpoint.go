@@ -20,6 +20,9 @@ import (
 	"fengsui/sip/intake"
 )
 
+// How long requests that were read may take to be answered when Run ends.
+const drainTime = time.Second
+
 // Listen is one address to listen on.
 type Listen struct {
 	Network string // udp, tcp or tls
@@ -217,10 +220,8 @@ func (e *Endpoint) listenOn(b *bound) error {
 	if err == nil { // a datagram socket ends without one
 		err = net.ErrClosed
 	}
-	select {
-	case <-e.done:
+	if e.closing() {
 		return net.ErrClosed
-	default:
 	}
 	if errors.Is(err, net.ErrClosed) {
 		return errors.New("socket closed from outside")
@@ -228,8 +229,8 @@ func (e *Endpoint) listenOn(b *bound) error {
 	return err
 }
 
-// shut closes in order: no new connections and requests, no transactions, no
-// sockets, no handlers, no work after them.
+// shut closes in order: no new connections and requests, those read are
+// handled, no transactions, no sockets, no handlers, no work after them.
 func (e *Endpoint) shut() {
 	close(e.done)
 	for _, b := range e.bound {
@@ -237,6 +238,7 @@ func (e *Endpoint) shut() {
 			_ = b.close()
 		}
 	}
+	e.order.drain(drainTime)
 	e.mu.Lock()
 	conns := make([]*streamConn, 0, len(e.conns))
 	for c := range e.conns {
@@ -269,12 +271,20 @@ func (e *Endpoint) shut() {
 	e.order.close()
 }
 
-// open waits until requests can be sent.
-func (e *Endpoint) open(ctx context.Context) error {
+// closing reports that no more requests are taken.
+func (e *Endpoint) closing() bool {
 	select {
 	case <-e.done:
-		return ErrClosed
+		return true
 	default:
+		return false
+	}
+}
+
+// open waits until requests can be sent.
+func (e *Endpoint) open(ctx context.Context) error {
+	if e.closing() {
+		return ErrClosed
 	}
 	select {
 	case <-e.ready:

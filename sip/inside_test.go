@@ -2,8 +2,10 @@ package sip
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -43,6 +45,31 @@ func TestUnreadableHeaderBecomesOpaque(t *testing.T) {
 		if _, err := parser.ParseSIP([]byte(raw)); err != nil {
 			t.Errorf("%s: %v", line, err)
 		}
+	}
+}
+
+// A connection may go between the look for it and the request.
+func TestLibraryCannotDial(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	ua, err := newUA("x", 500*time.Millisecond, zerolog.Nop(), func(*gosip.Response) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, transport := range []string{"TCP", "TLS"} {
+		req := gosip.NewRequest(gosip.OPTIONS, gosip.Uri{Scheme: "sip", Host: "127.0.0.1"})
+		req.AppendHeader(&gosip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: transport, Host: "127.0.0.1"})
+		req.SetTransport(transport)
+		req.SetDestination(ln.Addr().String())
+		if _, err := ua.TransportLayer().ClientRequestConnection(t.Context(), req); !errors.Is(explain(err), ErrUnreachable) || !errors.Is(err, errNoDial) {
+			t.Errorf("%s: %v", transport, err)
+		}
+	}
+	if err := ua.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -120,24 +120,25 @@ func (e *Endpoint) inviteOnce(ctx context.Context, d *Dialog, req *gosip.Request
 			return nil, err
 		case <-ctx.Done():
 			err := ended(ctx)
-			e.abandon(d, tx, req, early)
+			e.abandon(context.WithoutCancel(ctx), d, tx, req, early)
 			return nil, err
 		case <-limit.C:
-			e.abandon(d, tx, req, early)
+			e.abandon(context.WithoutCancel(ctx), d, tx, req, early)
 			return nil, fmt.Errorf("%w: no final answer in %v", ErrTimeout, e.cfg.InviteTimeout)
 		}
 	}
 }
 
-// abandon takes over an INVITE nobody waits for any more.
-func (e *Endpoint) abandon(d *Dialog, tx *gosip.ClientTx, req *gosip.Request, early bool) {
+// abandon takes over an INVITE nobody waits for any more. Each step of it has
+// an end of its own, so ctx has none.
+func (e *Endpoint) abandon(ctx context.Context, d *Dialog, tx *gosip.ClientTx, req *gosip.Request, early bool) {
 	e.inBackground(func() {
 		defer d.end(context.Canceled)
 		var patience <-chan time.Time // runs from CANCEL on
 		cancel := func() {
 			t := time.NewTimer(64 * e.cfg.TimerT1)
 			patience = t.C
-			e.inBackground(func() { e.cancel(d.peer, req) })
+			e.inBackground(func() { e.cancel(ctx, d.peer, req) })
 		}
 		if early {
 			cancel()
@@ -156,7 +157,7 @@ func (e *Endpoint) abandon(d *Dialog, tx *gosip.ClientTx, req *gosip.Request, ea
 						_ = d.sendAck(res.To())
 						return
 					}
-					if err := d.Bye(context.Background()); err != nil {
+					if err := d.Bye(ctx); err != nil {
 						e.log.Debug().Err(err).Str("call_id", d.CallID()).Msg("bye after a late answer failed")
 					}
 					return
@@ -174,7 +175,7 @@ func (e *Endpoint) abandon(d *Dialog, tx *gosip.ClientTx, req *gosip.Request, ea
 }
 
 // cancel sends CANCEL for an INVITE; its answer means nothing.
-func (e *Endpoint) cancel(p Peer, invite *gosip.Request) {
+func (e *Endpoint) cancel(ctx context.Context, p Peer, invite *gosip.Request) {
 	req := gosip.NewRequest(gosip.CANCEL, invite.Recipient)
 	forwards := gosip.MaxForwardsHeader(70)
 	for _, h := range []gosip.Header{invite.Via().Clone(), gosip.HeaderClone(invite.From()), gosip.HeaderClone(invite.To()),
@@ -188,7 +189,7 @@ func (e *Endpoint) cancel(p Peer, invite *gosip.Request) {
 	req.SetTransport(invite.Transport())
 	req.SetDestination(invite.Destination())
 	req.Laddr = invite.Laddr
-	if _, err := e.roundTrip(context.Background(), p, req); err != nil {
+	if _, err := e.roundTrip(ctx, p, req); err != nil {
 		e.log.Debug().Err(err).Str("device", p.User).Msg("cancel failed")
 	}
 }

@@ -55,7 +55,8 @@ func (system) Listen(ctx context.Context, network, address string) (net.Listener
 }
 
 // Listen binds every configured address. On failure nothing stays open and the
-// error joins one of each address, with what to do about it.
+// error joins one of each address, with what to do about it. What it binds is
+// closed by Run.
 func (e *Endpoint) Listen(ctx context.Context) error {
 	if len(e.cfg.Listeners) == 0 {
 		return errors.New("no listeners configured: add at least one under sip.listeners")

@@ -21,7 +21,8 @@ type order struct {
 	m       *metrics
 
 	mu      sync.Mutex // guards all below
-	wake    sync.Cond
+	wake    sync.Cond  // ready has one more, or closed
+	settled sync.Cond  // no tickets are out, or the wait for that is over
 	lanes   map[string]*lane
 	tickets map[uint64]*ticket // not yet handed in, by sequence number
 	ready   []*lane            // lanes whose head can run and that no worker has
@@ -47,7 +48,7 @@ type ticket struct {
 func newOrder(perLane, total int, m *metrics) *order {
 	o := &order{perLane: perLane, total: total, m: m,
 		lanes: make(map[string]*lane), tickets: make(map[uint64]*ticket)}
-	o.wake.L = &o.mu
+	o.wake.L, o.settled.L = &o.mu, &o.mu
 	return o
 }
 
@@ -98,7 +99,7 @@ func (o *order) hand(seq uint64, sender string, run func()) bool {
 	if t.patient != nil {
 		t.patient.Stop()
 	}
-	delete(o.tickets, seq)
+	o.forget(seq)
 	full := run != nil && (t.lane.waiting >= o.perLane || o.waiting >= o.total)
 	t.settled = true
 	if run != nil && !full {
@@ -115,6 +116,23 @@ func (o *order) queued() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.waiting
+}
+
+// drain waits until all messages read were handled, at most for the time.
+func (o *order) drain(limit time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	over := false
+	t := time.AfterFunc(limit, func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		over = true
+		o.settled.Broadcast()
+	})
+	defer t.Stop()
+	for len(o.tickets) > 0 && !over {
+		o.settled.Wait()
+	}
 }
 
 // close drops what waits and returns when no function runs.
@@ -138,10 +156,18 @@ func (o *order) giveUp(seq uint64, t *ticket) {
 	if o.closed || o.tickets[seq] != t {
 		return
 	}
-	delete(o.tickets, seq)
+	o.forget(seq)
 	t.settled = true
 	o.m.unclaimed.Inc()
 	o.advance(t.lane)
+}
+
+// forget drops a ticket from those that are out; o.mu is held.
+func (o *order) forget(seq uint64) {
+	delete(o.tickets, seq)
+	if len(o.tickets) == 0 {
+		o.settled.Broadcast()
+	}
 }
 
 // append adds a ticket to the sender's lane; o.mu is held.

@@ -58,6 +58,8 @@ func peek(raw []byte) (p peeked, ok bool) {
 	}
 }
 
+func isResponse(raw []byte) bool { return bytes.HasPrefix(raw, []byte("SIP/2.0 ")) }
+
 // userPart is the user of the first SIP URI in an address header, nil when
 // there is none.
 func userPart(value []byte) []byte {

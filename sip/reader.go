@@ -33,6 +33,9 @@ func (r *packetReader) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := r.PacketConn.ReadFrom(b)
 		if err == nil {
+			if r.e.closing() && !isResponse(b[:n]) {
+				continue
+			}
 			source := from.String()
 			r.own(source)
 			if p, ok := peek(b[:n]); ok && !r.e.seen.seen(p, source, time.Now(), gosip.Timer_J) {
@@ -56,6 +59,7 @@ func (r *packetReader) own(source string) {
 	pool := r.e.ua.TransportLayer().Pool("udp")
 	if c := pool.Get(r.LocalAddr().String()); c != nil {
 		pool.Add(source, c)
+		_, _ = c.TryClose() // the reference Get took; a listening socket stays open
 	}
 }
 
@@ -110,24 +114,26 @@ func (e *Endpoint) newStream(c net.Conn, l *streamListener) *streamConn {
 	e.mu.Lock()
 	e.conns[s] = struct{}{}
 	e.mu.Unlock()
-	select {
-	case <-e.done: // accepted while closing
+	if e.closing() { // accepted meanwhile
 		_ = s.Close()
-	default:
 	}
 	return s
 }
 
 func (s *streamConn) Read(b []byte) (int, error) {
-	n, err := s.Conn.Read(b)
-	if err != nil {
-		s.lost()
-		return n, err
+	for {
+		n, err := s.Conn.Read(b)
+		if err != nil {
+			return n, err // the library closes the connection
+		}
+		if s.e.closing() && !isResponse(b[:n]) {
+			continue
+		}
+		if p, ok := peek(b[:n]); ok {
+			s.e.order.take(p.seq, string(p.sender))
+		}
+		return n, nil
 	}
-	if p, ok := peek(b[:n]); ok {
-		s.e.order.take(p.seq, string(p.sender))
-	}
-	return n, nil
 }
 
 func (s *streamConn) Close() error {

@@ -74,6 +74,11 @@ func (e *Endpoint) serve(req *gosip.Request, tx gosip.ServerTransaction) {
 	e.gate.RLock()
 	if e.closed {
 		e.gate.RUnlock()
+		// A repeat, read before the sockets closed and handled after, for
+		// which the library has just opened a socket of its own to answer from.
+		if err := e.ua.TransportLayer().Pool("udp").Clear(); err != nil {
+			e.log.Debug().Err(err).Msg("closing sip transports")
+		}
 		return
 	}
 	e.handling.Add(1)

@@ -137,14 +137,37 @@ func TestRepeatedRequestGetsTheSameAnswerAndNoSecondEffect(t *testing.T) {
 		req := d.Request("MESSAGE", "<Response/>")
 		d.Send(req.Bytes())
 		first := d.ExpectAnswer(req)
-		for _, wait := range []time.Duration{500, 1000, 2000} {
-			time.Sleep(wait * time.Millisecond)
+		for _, wait := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second} {
+			time.Sleep(wait)
 			d.Send(req.Bytes())
 			if again := d.ExpectAnswer(req); string(again.Raw) != string(first.Raw) {
 				t.Errorf("answer changed:\n%s", headersOf(again))
 			}
 		}
 		if handled.Load() != 1 {
+			t.Errorf("handled %d times", handled.Load())
+		}
+	})
+}
+
+// RFC 3261 keeps the transaction of each request for 32 s, 4 KB each.
+func TestRequestIsForgottenAfterFourSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var handled atomic.Int32
+		r := inMemory(t, nil, func(e *sip.Endpoint) {
+			e.Handle("MESSAGE", func(*sip.Request) (sip.Response, func()) {
+				handled.Add(1)
+				return sip.Response{Status: 200}, nil
+			})
+		})
+		d := r.device(flow.UDP, "")
+		req := d.Request("MESSAGE", "<Response/>")
+		for range 2 {
+			d.Send(req.Bytes())
+			d.ExpectAnswer(req)
+			time.Sleep(4*time.Second + time.Millisecond)
+		}
+		if handled.Load() != 2 {
 			t.Errorf("handled %d times", handled.Load())
 		}
 	})
@@ -327,6 +350,46 @@ func TestTooManyHandlersAreAnswered503(t *testing.T) {
 		close(release)
 		d.ExpectStatus(200)
 		d.ExpectStatus(200)
+	})
+}
+
+// The library answers what it finds no socket for from a new one of its own,
+// which nobody would close.
+func TestRepeatsInFlightAtTheEndLeaveNoSocket(t *testing.T) {
+	for range 60 {
+		synctest.Test(t, func(t *testing.T) {
+			r := inMemory(t, nil, func(e *sip.Endpoint) { e.Handle("MESSAGE", ok) })
+			d := r.device(flow.UDP, "")
+			req := d.Request("MESSAGE", "<Response/>")
+			d.Send(req.Bytes())
+			d.ExpectAnswer(req)
+			for range 20 {
+				d.Send(req.Bytes())
+			}
+			r.stop() // a socket of the system would hang the test
+		})
+	}
+}
+
+func TestRequestsReadAreAnsweredBeforeTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, nil, func(e *sip.Endpoint) {
+			e.Handle("MESSAGE", func(*sip.Request) (sip.Response, func()) {
+				time.Sleep(500 * time.Millisecond)
+				return sip.Response{Status: 200}, nil
+			})
+		})
+		d := r.device(flow.UDP, "")
+		req := d.Request("MESSAGE", "<Response/>")
+		d.Send(req.Bytes())
+		synctest.Wait()
+		go r.stop()
+		synctest.Wait()
+		d.Send(d.Request("MESSAGE", "<Response/>").Bytes()) // too late
+		if res := d.ExpectAnswer(req); res.Status != 200 {
+			t.Errorf("answered %d", res.Status)
+		}
+		d.Silence(10*time.Second, nil)
 	})
 }
 

@@ -2,7 +2,6 @@ package siptest
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -84,9 +83,10 @@ func NewDevice(t testing.TB, cfg Config) *Device {
 func (d *Device) open() (err error) {
 	if d.cfg.Transport == flow.UDP {
 		if d.cfg.Net != nil {
-			d.packet, err = d.cfg.Net.ListenPacket(context.Background(), "udp", d.cfg.Local)
+			d.packet, err = d.cfg.Net.ListenPacket(d.t.Context(), "udp", d.cfg.Local)
 		} else {
-			d.packet, err = net.ListenPacket("udp", d.cfg.Local)
+			var lc net.ListenConfig
+			d.packet, err = lc.ListenPacket(d.t.Context(), "udp", d.cfg.Local)
 		}
 		if err != nil {
 			return err
@@ -102,7 +102,7 @@ func (d *Device) open() (err error) {
 		d.stream, err = d.cfg.Net.Dial(local, d.cfg.Server)
 	} else {
 		dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(local), Timeout: Patience}
-		d.stream, err = dialer.Dial("tcp", d.cfg.Server.String())
+		d.stream, err = dialer.DialContext(d.t.Context(), "tcp", d.cfg.Server.String())
 	}
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (d *Device) open() (err error) {
 		conf = &tls.Config{InsecureSkipVerify: true} // a test's certificate is nobody's
 	}
 	secured := tls.Client(d.stream, conf)
-	if err := secured.Handshake(); err != nil {
+	if err := secured.HandshakeContext(d.t.Context()); err != nil {
 		return errors.Join(err, d.stream.Close())
 	}
 	d.stream = secured
@@ -142,6 +142,19 @@ func (d *Device) Close() {
 		_ = d.stream.Close()
 	}
 	<-d.done
+}
+
+// Abort closes the connection with a reset, as a device that lost power does
+// for the server's next segment, and leaves its port free at once.
+func (d *Device) Abort() {
+	c := d.stream
+	if secured, ok := c.(*tls.Conn); ok {
+		c = secured.NetConn()
+	}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	d.Close()
 }
 
 // React sets a function that sees each message first: what it returns is sent
