@@ -63,7 +63,8 @@ bench: require build
 
 # Regenerates the pages that come from the code.
 docs:
-	go test ./internal/api -run 'TestErrorTablePage|TestOpenAPIDocument' -update
+	go test ./internal/api -run OpenAPI -update
+	go test ./internal/api/fault -update
 
 clean:
 	rm -rf bin web/node_modules

@@ -150,3 +150,15 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		}
 	}
 }
+
+func TestChangedNamesTheKeysThatDiffer(t *testing.T) {
+	a, b := configs.Default(), configs.Default()
+	if got := configs.Changed(&a, &b); len(got) != 0 {
+		t.Fatalf("Changed = %q, want none", got)
+	}
+	word := "changed-password"
+	b.SIP.Password, b.Log.Level, b.SIP.Listeners = &word, "debug", []configs.Listener{{Transport: "udp"}}
+	if diff := cmp.Diff([]string{"log.level", "sip.listeners", "sip.password"}, configs.Changed(&a, &b)); diff != "" {
+		t.Fatal(diff)
+	}
+}

@@ -18,8 +18,8 @@ import (
 
 // Sizes the library must not be narrower in than the intake, bytes.
 const (
-	largestMessage  = 9 << 20 // the intake takes 8 MiB over TCP; headers it adds come on top
-	largestDatagram = 65507   // of IPv4
+	largestMessage  = 65 << 20 // sip.max_body goes to 64 MiB; headers come on top
+	largestDatagram = 65507    // of IPv4
 )
 
 // A stream peer that takes no bytes for this long loses its connection.
@@ -54,7 +54,7 @@ func setLibrary(t1 time.Duration) error {
 	gosip.Timer_J = 4 * time.Second
 	gosip.UDPMTUSize = largestDatagram + 200 // the library takes 200 off
 	gosip.ParseMaxMessageLength = largestMessage
-	gosip.TransportBufferReadSize = 65535
+	gosip.TransportBufferReadSize = 65535 // the most it can say: larger ones with their stamps are answered 413
 	// Messages that do not know their endpoint: reference counts of
 	// connections, and reads that the intake sees and counts too.
 	gosip.SetDefaultLogger(slog.New(slog.DiscardHandler))

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -101,7 +103,42 @@ func (s serveCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	return app.Serve(c, cfg, c.out, c.err)
+	server, err := app.New(c, cfg, c.err)
+	if err != nil {
+		return err
+	}
+	server.Announce(c.out)
+	stop := s.reloadAtHangup(c, server)
+	defer stop()
+	return server.Run(c)
+}
+
+// reloadAtHangup reads the configuration again at each SIGHUP; one with faults
+// is refused as a whole.
+func (s serveCmd) reloadAtHangup(c *console, server *app.App) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	var done sync.WaitGroup
+	done.Go(func() {
+		for range hangups {
+			cfg, err := s.load()
+			var waiting []string
+			if err == nil {
+				waiting, err = server.Reload(cfg)
+			}
+			switch {
+			case err != nil:
+				fmt.Fprintf(c.err, "fengsui: configuration not taken over:\n%v\n", err)
+			case len(waiting) > 0:
+				fmt.Fprintf(c.err, "fengsui: these keys need a restart: %s\n", strings.Join(waiting, ", "))
+			}
+		}
+	})
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		done.Wait()
+	}
 }
 
 type doctorCmd struct{ source }

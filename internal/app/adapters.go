@@ -130,7 +130,7 @@ func (a *App) devicePassword(id gb28181.ID) string {
 	if d, ok := a.store.Provisioned(id); ok && d.Password != "" {
 		return d.Password
 	}
-	return a.secrets.sipPassword
+	return a.SIPPassword()
 }
 
 func (a *App) playSettings(id gb28181.ID) play.Settings {

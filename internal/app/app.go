@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,10 +48,15 @@ const (
 	attemptRows    = 1000
 	headerTimeout  = 10 * time.Second
 	maxHeaderBytes = 64 << 10
+	idleTCP        = 10 * time.Minute
 )
 
-// App is the whole server. Its fields are set by New and never changed after.
+// App is the whole server. Its fields are set by New and never changed after,
+// but for those that Reload stores.
 type App struct {
+	sipPassword atomic.Pointer[string] // common device password; "" = only provisioned devices
+	certificate atomic.Pointer[tls.Certificate]
+
 	cfg     configs.Config
 	secrets secrets
 	zone    *time.Location
@@ -87,11 +93,8 @@ func New(ctx context.Context, cfg configs.Config, logTo io.Writer) (_ *App, err 
 	if a.zone, err = time.LoadLocation(cfg.Time.Zone); err != nil {
 		return nil, fmt.Errorf("time.zone: %w", err)
 	}
-	format := cfg.Log.Format
-	if format == "auto" {
-		format = ""
-	}
-	if a.log, err = telemetry.NewLogger(logTo, telemetry.LogConfig{Level: cfg.Log.Level, Format: format}); err != nil {
+	a.sipPassword.Store(&a.secrets.sipPassword)
+	if a.log, err = newLogger(&cfg, logTo); err != nil {
 		return nil, err
 	}
 	limitMemory(cfg.Memory.Limit)
@@ -140,8 +143,10 @@ func (a *App) buildSignalling() (err error) {
 		Algorithms: algorithms, QOP: cfg.SIP.QOP == "auth", Zone: a.zone, IsKeepalive: isKeepalive, EmptyKeepalive: true,
 	}, a.table, accounts{a.store}, digest.NewNonces(a.secrets.cluster, nonceLifetime), a.attempts, a.part("registrar"), a.registry)
 
-	a.intake = intake.New(intake.Config{MaxBody: int(cfg.SIP.MaxBody), MaxMessageTCP: int(cfg.SIP.MaxBody) + maxHeaderBytes},
-		reg, a.ring, a.registry, a.part("intake"))
+	a.intake = intake.New(intake.Config{
+		MaxBody: int(cfg.SIP.MaxBody), MaxMessageTCP: int(cfg.SIP.MaxBody) + maxHeaderBytes,
+		IdleTCP: max(idleTCP, 2*cfg.Keepalive.Interval*time.Duration(cfg.Keepalive.Missed)), // longer than any device may be silent
+	}, reg, a.ring, a.registry, a.part("intake"))
 	a.intake.OnClose(a.table.ConnectionClosed)
 	listeners, err := sipListeners(cfg)
 	if err != nil {
@@ -203,11 +208,10 @@ func (a *App) buildFace() (err error) {
 	}
 	a.http = &http.Server{Handler: a.api.Handler(), ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeaderBytes}
 	if cfg.HTTP.TLS.Cert != "" {
-		cert, err := tls.LoadX509KeyPair(cfg.HTTP.TLS.Cert, cfg.HTTP.TLS.Key)
-		if err != nil {
-			return fmt.Errorf("http.tls: %w; name a PEM certificate and its key", err)
+		if err := a.loadCertificate(cfg); err != nil {
+			return err
 		}
-		a.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+		a.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: a.getCertificate}
 	}
 	return nil
 }
@@ -308,22 +312,32 @@ func (a *App) Close() error { return a.store.Close() }
 func (a *App) Listening() <-chan struct{} { return a.ready }
 
 // SIPPassword is the common device password; "" = only provisioned devices.
-func (a *App) SIPPassword() string { return a.secrets.sipPassword }
+func (a *App) SIPPassword() string { return *a.sipPassword.Load() }
 
 // AdminPassword is the first administrator's.
 func (a *App) AdminPassword() string { return a.secrets.adminPassword }
 
-// Serve builds and runs the server, and prints a password that it made.
-func Serve(ctx context.Context, cfg configs.Config, out, logTo io.Writer) error {
-	a, err := New(ctx, cfg, logTo)
-	if err != nil {
-		return err
-	}
+// Announce prints the administrator's password if this start made it.
+func (a *App) Announce(out io.Writer) {
 	if a.secrets.adminMade {
 		fmt.Fprintf(out, "first start: user admin, password %s (kept in %s)\n",
-			a.secrets.adminPassword, filepath.Join(cfg.DataDir, adminPasswordFile))
+			a.secrets.adminPassword, filepath.Join(a.cfg.DataDir, adminPasswordFile))
 	}
-	return a.Run(ctx)
+}
+
+// newLogger is at the finest level itself: zerolog's global level decides, which
+// Reload can change.
+func newLogger(cfg *configs.Config, to io.Writer) (zerolog.Logger, error) {
+	level, err := zerolog.ParseLevel(cfg.Log.Level)
+	if err != nil {
+		return zerolog.Logger{}, fmt.Errorf("log.level: %w", err)
+	}
+	format := cfg.Log.Format
+	if format == "auto" {
+		format = ""
+	}
+	zerolog.SetGlobalLevel(level)
+	return telemetry.NewLogger(to, telemetry.LogConfig{Level: "trace", Format: format})
 }
 
 func (a *App) part(name string) zerolog.Logger { return a.log.With().Str("part", name).Logger() }
