@@ -541,7 +541,7 @@ func (t *Table) emit(r *row, what What, first bool, before shadow.State) {
 // record is the watcher that keeps the log and the journal.
 func (t *Table) record(c Change) {
 	d, now := &c.Device, c.Device.Presence.State
-	kind := ""
+	var kind string
 	switch {
 	case c.What == Removed:
 		kind = "device.removed"

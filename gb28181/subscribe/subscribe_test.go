@@ -92,7 +92,7 @@ func (d *dialog) Subscribe(ctx context.Context, p sip.Peer, expires time.Duratio
 	}
 	m, err := manscdp.Decode(body)
 	if err != nil || m.Root != manscdp.Query || m.CmdType != manscdp.CmdCatalog || m.SN == 0 || m.DeviceID != p.User {
-		return 0, nil, fmt.Errorf("bad body %q: %v", body, err)
+		return 0, nil, fmt.Errorf("bad body %q: %w", body, err)
 	}
 	b := d.b
 	b.mu.Lock()

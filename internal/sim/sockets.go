@@ -163,9 +163,9 @@ func (k *connection) close()                { k.closed.Store(true); _ = k.conn.C
 
 // read cuts the stream into messages until the connection ends.
 func (k *connection) read() {
-	err := k.readAll()
+	_ = k.readAll() // it ends with the connection, whatever the reason
 	_ = k.conn.Close()
-	if d := k.device; err != nil && !k.closed.Load() {
+	if d := k.device; !k.closed.Load() {
 		d.shard.do(d, func(now instant) { d.lost(now, k) })
 	}
 }

@@ -103,7 +103,7 @@ func openWith(ctx context.Context, cfg Config, migrations fs.FS, reg prometheus.
 	}
 	defer func() {
 		if err != nil {
-			s.closeHandles()
+			err = errors.Join(err, s.closeHandles())
 		}
 	}()
 	if s.write, err = open(cfg.Path, 1, "_txlock=immediate"); err != nil {

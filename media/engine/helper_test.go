@@ -188,5 +188,3 @@ func rising(t *testing.T, frames []*media.Frame) {
 }
 
 func eof(err error) bool { return errors.Is(err, io.EOF) }
-
-var nop = zerolog.Nop()

@@ -211,7 +211,7 @@ func TestSourceIsLockedUntilItIsSilent(t *testing.T) {
 		time.Sleep(2*time.Second - 1)
 		s.Deliver(inside(a.SSRC(), 2), moved(camera, 30000), time.Now())
 		same(t, r, "1")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		s.Deliver(inside(a.SSRC(), 3), moved(camera, 30000), time.Now())
 		s.Deliver(inside(a.SSRC(), 9), camera, time.Now())
 		if st := a.Stats(); st.Source != moved(camera, 30000) || st.Foreign != 2 || st.Moved != 1 {

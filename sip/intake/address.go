@@ -276,7 +276,7 @@ func parseVia(value []byte) (v via, ok bool) {
 	}
 	p := parseURI(sentBy)
 	v.host, v.port = p.host, p.port
-	if len(p.host) == 0 || p.user != nil || p.scheme != nil && len(p.scheme) > 0 || !hostOK(p.host) || notSentBy.in(sentBy) {
+	if len(p.host) == 0 || p.user != nil || len(p.scheme) > 0 || !hostOK(p.host) || notSentBy.in(sentBy) {
 		return v, false
 	}
 	if !p.ok || p.port != nil && (!isDigits(p.port) || len(p.port) > 5) {

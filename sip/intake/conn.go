@@ -238,7 +238,7 @@ func (c *conn) reserve() error {
 // end closes the connection from within Read. What it returns makes sipgo stop
 // reading without an error line for what a peer did.
 func (c *conn) end(reason string) error {
-	c.finish(reason)
+	_ = c.finish(reason) // sipgo is told below
 	if c.buf != nil {
 		c.free()
 	}
@@ -291,7 +291,7 @@ func (c *conn) write(p []byte) (n int, err error) {
 	}
 	if err != nil {
 		c.in.metrics.writeErrors.WithLabelValues(writeFailed).Inc()
-		c.finish(closeError)
+		_ = c.finish(closeError) // the write's error says more
 	}
 	return n, err
 }

@@ -312,10 +312,8 @@ func (f *framer) document(all []byte) int {
 // beyond is document where the root element does not end within the declared
 // length, or another message begins before.
 func (f *framer) beyond(all, b []byte, start, startEnd, end int) int {
-	next := no
 	if len(b) >= f.declared {
-		var n int
-		if next, n = startsMessage(b[f.declared:]); next == yes && (start < 0 || f.declared+n <= startEnd) {
+		if next, n := startsMessage(b[f.declared:]); next == yes && (start < 0 || f.declared+n <= startEnd) {
 			return f.declared
 		}
 	}

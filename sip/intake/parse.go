@@ -414,25 +414,6 @@ func (h *head) answerable() bool {
 		h.via >= 0 && h.from >= 0 && h.to >= 0 && h.callID >= 0 && h.cseq >= 0
 }
 
-// value is the first value of a kind; nil if there is none.
-func (h *head) value(k kind) []byte {
-	for i := range h.fields {
-		if h.fields[i].kind == k {
-			return h.fields[i].value
-		}
-	}
-	return nil
-}
-
-func (h *head) has(k kind) bool {
-	for i := range h.fields {
-		if h.fields[i].kind == k {
-			return true
-		}
-	}
-	return false
-}
-
 // contentLength reads the digits a value begins with; -1 if there are none.
 func contentLength(value []byte) int {
 	n := -1
