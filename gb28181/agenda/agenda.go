@@ -109,6 +109,29 @@ func (a *Agenda[K]) Next(ctx context.Context) (K, bool) {
 	}
 }
 
+// Work calls do for each key that comes due, on at most workers goroutines,
+// until ctx ends and the last of them has returned. It stands in for Next.
+func (a *Agenda[K]) Work(ctx context.Context, workers int, do func(ctx context.Context, k K)) {
+	var working sync.WaitGroup
+	defer working.Wait()
+	free := make(chan struct{}, workers)
+	for {
+		k, ok := a.Next(ctx)
+		if !ok {
+			return
+		}
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		working.Go(func() {
+			defer func() { <-free }()
+			do(ctx, k)
+		})
+	}
+}
+
 // pop takes off the earliest key if it is due; otherwise wait is how long until
 // then, 0 when there is none.
 func (a *Agenda[K]) pop() (k K, wait time.Duration, ok bool) {

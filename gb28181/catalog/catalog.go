@@ -107,24 +107,8 @@ func (c *Catalog) OnChange(fn func(device gb28181.ID, d Diff)) {
 
 // Run sends the queries and keeps the times until ctx ends. Call it exactly once.
 func (c *Catalog) Run(ctx context.Context) error {
-	var workers sync.WaitGroup
-	defer workers.Wait()
-	free := make(chan struct{}, c.cfg.Workers)
-	for {
-		e, ok := c.agenda.Next(ctx)
-		if !ok {
-			return nil
-		}
-		select {
-		case free <- struct{}{}:
-		case <-ctx.Done():
-			return nil
-		}
-		workers.Go(func() {
-			defer func() { <-free }()
-			c.due(ctx, e)
-		})
-	}
+	c.agenda.Work(ctx, c.cfg.Workers, c.due)
+	return nil
 }
 
 // Restore puts back channels that were kept, before Run. Channels of one device

@@ -112,24 +112,8 @@ func (s *Subscriptions) Hand(k Kind, fn func(device gb28181.ID, m *manscdp.Messa
 // Run sends requests until ctx ends. Subscriptions are left to expire.
 // Call it exactly once.
 func (s *Subscriptions) Run(ctx context.Context) error {
-	var workers sync.WaitGroup
-	defer workers.Wait()
-	free := make(chan struct{}, s.cfg.Workers)
-	for {
-		k, ok := s.agenda.Next(ctx)
-		if !ok {
-			return nil
-		}
-		select {
-		case free <- struct{}{}:
-		case <-ctx.Done():
-			return nil
-		}
-		workers.Go(func() {
-			defer func() { <-free }()
-			s.due(ctx, k)
-		})
-	}
+	s.agenda.Work(ctx, s.cfg.Workers, s.due)
+	return nil
 }
 
 // Renew subscribes a device that has registered, in a new dialog: it may have

@@ -2,7 +2,6 @@ package intake
 
 import (
 	"hash/maphash"
-	"net/http"
 	"strconv"
 )
 
@@ -130,7 +129,7 @@ func AppendAnswer(dst []byte, r *Request, a Answer) []byte {
 	if a.Reason != "" {
 		dst = append(dst, a.Reason...)
 	} else {
-		dst = append(dst, reasonOf(a.Status)...)
+		dst = append(dst, Reason(a.Status)...)
 	}
 	dst = append(dst, "\r\n"...)
 	for i, hop := range r.Vias {
@@ -201,30 +200,4 @@ func bareHost(host []byte) []byte {
 		return host[1 : n-1]
 	}
 	return host
-}
-
-// reasonOf has SIP's words where they differ from HTTP's.
-func reasonOf(status int) string {
-	switch status {
-	case 408:
-		return "Request Timeout"
-	case 413:
-		return "Request Entity Too Large"
-	case 420:
-		return "Bad Extension"
-	case 423:
-		return "Interval Too Brief"
-	case 480:
-		return "Temporarily Unavailable"
-	case 481:
-		return "Call/Transaction Does Not Exist"
-	case 486:
-		return "Busy Here"
-	case 503:
-		return "Service Unavailable"
-	}
-	if text := http.StatusText(status); text != "" {
-		return text
-	}
-	return "Unknown"
 }
