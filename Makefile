@@ -3,7 +3,6 @@ SHELL   := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo none)
 LDFLAGS := -s -w -X fengsui/internal/app.Version=$(VERSION) -X fengsui/internal/app.Commit=$(COMMIT)
-GO_SRC  := $(shell git ls-files '*.go' '*.sql' '*.yaml' go.mod go.sum 2>/dev/null)
 WEB_SRC := $(shell git ls-files web 2>/dev/null | grep -v '^web/dist/')
 LINT    := $(shell go env GOPATH)/bin/golangci-lint
 LINT_VERSION := v2.15.0

@@ -62,6 +62,9 @@ func (s *series) active() bool { return s.busy || s.tries > 0 || !s.next.IsZero(
 func (r *row) present(now time.Time) gb28181.Device {
 	d := r.dev
 	d.Presence.Reason = d.Presence.Describe(r.heard, now)
+	if d.Presence.State != shadow.Online {
+		d.OnlineChannels = 0 // a channel is online by its own word and its device's presence
+	}
 	return d
 }
 

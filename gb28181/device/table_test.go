@@ -669,3 +669,23 @@ func TestARegistrationsEventsCarryItsTrace(t *testing.T) {
 		}
 	})
 }
+
+func TestChannelsOfAnAbsentDeviceAreNotOnline(t *testing.T) {
+	run(t, device.Config{}, nil, func(b *bench) {
+		b.register(camera, home, "a")
+		if err := b.Update(camera, func(d *gb28181.Device) { d.Channels, d.OnlineChannels = 4, 3 }); err != nil {
+			t.Fatal(err)
+		}
+		if d, _ := b.Device(camera); d.OnlineChannels != 3 {
+			t.Errorf("%d channels online, want 3", d.OnlineChannels)
+		}
+		b.Unbind(camera, home, time.Now())
+		if d, _ := b.Device(camera); d.OnlineChannels != 0 || d.Channels != 4 {
+			t.Errorf("%d of %d channels online after it left, want 0 of 4", d.OnlineChannels, d.Channels)
+		}
+		b.register(camera, home, "b")
+		if d, _ := b.Device(camera); d.OnlineChannels != 3 {
+			t.Errorf("%d channels online after it came back, want 3", d.OnlineChannels)
+		}
+	})
+}

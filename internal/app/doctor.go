@@ -102,7 +102,7 @@ func portRemedy(key, network, address string, err error) string {
 	_, port, _ := net.SplitHostPort(address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Sprintf("see who has it with: ss -lpn '%s sport = :%s'; stop it, or choose another with --set %s=host:port", map[string]string{"udp": "udp and"}[network], port, key)
+		return fmt.Sprintf("see who has it with: ss -l%cpn 'sport = :%s'; stop it, or choose another with --set %s=host:port", network[0], port, key)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Sprintf("ports below 1024 need a right: setcap cap_net_bind_service+ep on the binary, or choose another with --set %s=host:port", key)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
