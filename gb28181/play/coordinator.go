@@ -68,6 +68,8 @@ type Config struct {
 	PacketTimeout time.Duration // ACK to first packet, and again to the key frame
 	// Settings returns a device's own choices; nil for none.
 	Settings func(gb28181.ID) Settings
+	// RequestKeyFrame asks a channel for a key frame; nil when nobody can.
+	RequestKeyFrame func(ctx context.Context, device, channel gb28181.ID) error
 }
 
 // Coordinator owns every session. mu guards sessions and closing; each session
@@ -179,6 +181,24 @@ func (c *Coordinator) DeviceGone(id gb28181.ID, reason string) {
 			s.end(reason)
 		}
 	}
+}
+
+// RequestKey asks the camera of a running stream for a key frame, for a viewer
+// that waits for one: at most every two seconds however many wait. It does not block.
+func (c *Coordinator) RequestKey(key media.Key) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.sessions[key]
+	if s == nil || c.closing || c.cfg.RequestKeyFrame == nil || !s.keyFrameDue(time.Now()) {
+		return
+	}
+	c.work.Go(func() {
+		ctx, cancel := context.WithTimeout(s.ctx, keyFrameTimeout)
+		defer cancel()
+		if err := c.cfg.RequestKeyFrame(ctx, s.req.Device, s.req.Channel); err != nil {
+			c.log.Debug().Str("device", string(s.req.Device)).Str("channel", string(s.req.Channel)).Err(err).Msg("no key frame")
+		}
+	})
 }
 
 // Sessions are all sessions, starting ones included.

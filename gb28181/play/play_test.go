@@ -295,6 +295,23 @@ func TestRTPWithoutASessionIsToldAgain(t *testing.T) {
 	}
 }
 
+func TestAKeyFrameIsAskedForOnceHoweverManyWait(t *testing.T) {
+	h := newHouse(t)
+	key := media.LiveKey(string(camera), string(camera), media.Main)
+	h.play.RequestKey(key) // of no stream: nothing to ask
+	if _, err := h.play.Start(t.Context(), play.Request{Device: camera, Channel: camera}); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		h.play.RequestKey(key)
+	}
+	h.eventually("one request", func() bool { return h.device.keyFrames.Load() == 1 })
+	time.Sleep(50 * time.Millisecond)
+	if n := h.device.keyFrames.Load(); n != 1 {
+		t.Errorf("%d requests within two seconds, want 1", n)
+	}
+}
+
 func TestShutdownSendsByeToEveryStream(t *testing.T) {
 	h := newHouse(t)
 	if _, err := h.play.Start(t.Context(), play.Request{Device: camera, Channel: camera}); err != nil {
@@ -345,7 +362,7 @@ func newHouseWith(t *testing.T, patience time.Duration) *house {
 		}
 	})
 	h := &house{t: t, engine: eng, journal: journal.New(1024), device: &fakeDevice{t: t, answer: "default"}}
-	h.play = play.New(play.Config{ID: platform, Transport: play.UDP, Mode: "single", AnswerTimeout: patience, PacketTimeout: patience},
+	h.play = play.New(play.Config{ID: platform, Transport: play.UDP, Mode: "single", AnswerTimeout: patience, PacketTimeout: patience, RequestKeyFrame: h.device.keyFrame},
 		h.device, h.device, h.device, eng, h.journal, prometheus.NewRegistry(), zerolog.Nop())
 	t.Cleanup(func() {
 		if err := h.play.Close(context.Background()); err != nil {
@@ -395,8 +412,8 @@ type fakeDevice struct {
 	noKey        bool
 	hangUpAtOnce bool
 
-	invites, byes, cancelled, open atomic.Int64
-	wait                           sync.WaitGroup
+	invites, byes, cancelled, open, keyFrames atomic.Int64
+	wait                                      sync.WaitGroup
 
 	mu      sync.Mutex
 	subject string
@@ -423,6 +440,11 @@ func (d *fakeDevice) Channel(_, id gb28181.ID) (gb28181.Channel, bool) {
 }
 
 func (d *fakeDevice) Advertised(flow.Flow) (string, int) { return "127.0.0.1", 5060 }
+
+func (d *fakeDevice) keyFrame(context.Context, gb28181.ID, gb28181.ID) error {
+	d.keyFrames.Add(1)
+	return nil
+}
 
 func (d *fakeDevice) lastSubject() string {
 	d.mu.Lock()

@@ -20,6 +20,13 @@ import (
 // byeTimeout bounds the wait for the answer to a BYE; the transaction itself goes on.
 const byeTimeout = 3 * time.Second
 
+// A stream's camera is asked for a key frame at most every keyFrameEvery, and
+// may take keyFrameTimeout to say that it was asked.
+const (
+	keyFrameEvery   = 2 * time.Second
+	keyFrameTimeout = 5 * time.Second
+)
+
 // session is one stream from its first caller to its last resource. The
 // goroutine in run owns rx and dialog.
 type session struct {
@@ -41,6 +48,7 @@ type session struct {
 	ending  bool
 	view    Session
 	rx      *engine.Receiver // nil until it plays
+	asked   time.Time        // last request for a key frame
 }
 
 func newSession(ctx context.Context, c *Coordinator, r Request) *session {
@@ -182,6 +190,17 @@ func (s *session) leave() {
 	if s.callers == 0 && s.view.State == Starting {
 		s.cancel(ErrGivenUp)
 	}
+}
+
+// keyFrameDue reports whether a key frame may be asked for now, and notes that it is.
+func (s *session) keyFrameDue(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.view.State != Playing || now.Sub(s.asked) < keyFrameEvery {
+		return false
+	}
+	s.asked = now
+	return true
 }
 
 // end asks the session to end; run does it.

@@ -177,10 +177,11 @@ func (a *App) buildMedia() (err error) {
 	a.play = play.New(play.Config{
 		ID: gb28181.ID(cfg.SIP.ID), Transport: cfg.Media.Transport, Mode: cfg.Media.Mode, Advertise: a.mediaAdvertise(),
 		AnswerTimeout: cfg.Media.AnswerTimeout, PacketTimeout: cfg.Media.PacketTimeout, Settings: a.playSettings,
+		RequestKeyFrame: a.command.RequestKeyFrame,
 	}, a.table, a.catalog, inviter{a.endpoint}, a.engine, a.journal, a.registry, a.part("play"))
 	a.flv = flv.New(a.play, flv.Config{Fail: a.fail}, a.registry, a.part("flv"))
 	if cfg.Media.WebRTCListen != "" {
-		c := whep.Config{Listen: cfg.Media.WebRTCListen, Fail: a.fail}
+		c := whep.Config{Listen: cfg.Media.WebRTCListen, Fail: a.fail, RequestKey: a.play.RequestKey}
 		if m := a.mediaAdvertise(); m != "" {
 			c.Advertise = []string{m}
 		}
