@@ -22,7 +22,10 @@ const (
 	maxJobs = 64
 )
 
-var errNoSuchChannel = errors.New("no such simulated channel")
+var (
+	errNoSuchChannel = errors.New("no such simulated channel")
+	errNotRegistered = errors.New("simulated device is not registered")
+)
 
 // device is one camera or recorder: a row that its shard's loop and the
 // messages that come in move on. Everything below "changing" is guarded by the
@@ -42,6 +45,7 @@ type device struct {
 	dropped    bool
 	dialing    bool
 	leaving    bool
+	rejoining  bool // registers again when it has unregistered
 	registered bool
 	known      bool // registered at least once
 	failed     bool // the last registration failed
@@ -194,6 +198,11 @@ func (d *device) registerAnswered(now instant, expires int, tried bool, m *wire.
 		}
 	case expires == 0:
 		d.unregistered()
+		if d.rejoining {
+			d.rejoining = false
+			d.newCallID()
+			d.registerAt = now
+		}
 	default:
 		d.sim.counters.registrations.Add(1)
 		d.succeed(now, granted(m, expires))
@@ -235,6 +244,7 @@ func (d *device) succeed(now instant, expires int) {
 func (d *device) registerFailed(now instant, reason string) {
 	d.sim.counters.fail(d.id, "register: "+reason)
 	d.setFailed(true)
+	d.rejoining = false
 	d.unregistered()
 	d.registerAt = never
 	if !d.leaving {
@@ -421,9 +431,20 @@ func (d *device) reboot(now instant) {
 		d.path = nil
 	}
 	d.forget()
-	d.dropped, d.kept, d.missed, d.sn = false, 0, 0, 0
+	d.dropped, d.rejoining, d.kept, d.missed, d.sn = false, false, 0, 0, 0
 	d.newCallID()
 	d.registerAt = now + bootTime
+}
+
+// rejoin unregisters and registers at once, with nothing else forgotten
+// (signalling.md section 2.9.3).
+func (d *device) rejoin(now instant) error {
+	if !d.registered || d.path == nil || d.dropped {
+		return errNotRegistered
+	}
+	d.rejoining, d.registerAt = true, never
+	d.sendRegister(now, 0, nil)
+	return nil
 }
 
 // leave unregisters (signalling.md section 2.9.3).

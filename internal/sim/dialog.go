@@ -32,6 +32,7 @@ type dialog struct {
 	last      []byte // what to send again: 180 or 200
 	answered  bool   // 200 was sent
 	confirmed bool   // ACK came
+	told      bool   // deaf-bye: a BYE was passed over
 	over      bool
 	at        instant // when to answer, or to send 200 again
 	interval  time.Duration
@@ -381,8 +382,12 @@ func (d *device) takeBye(m *wire.Message) {
 		return
 	}
 	d.sim.counters.byes.Add(1)
-	g.end()
-	d.sweep()
+	if d.sim.quirks.has(deafBye) && !g.told {
+		g.told = true
+	} else {
+		g.end()
+		d.sweep()
+	}
 	d.reply(m, 200, nil, nil)
 }
 

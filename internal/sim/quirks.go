@@ -40,6 +40,7 @@ const (
 	noKeepalive
 	sameCSeq
 	noAnswer
+	deafBye
 )
 
 // quirkTable is in the order of the bits. Rows name signalling.md section 9 and
@@ -70,6 +71,7 @@ var quirkTable = [...]Quirk{
 	{"no-keepalive", "registers but sends no keepalive"},
 	{"same-cseq", "numbers every MESSAGE CSeq 20"},
 	{"no-answer", "takes queries with 200 but never answers them"},
+	{"deaf-bye", "answers the first BYE of a stream with 200 but goes on sending"},
 }
 
 // Quirks lists what Config.Quirks can name.

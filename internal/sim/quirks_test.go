@@ -357,6 +357,44 @@ func TestARebootedDeviceRegistersWithANewCallID(t *testing.T) {
 	}
 }
 
+func TestADeviceThatRejoinsKeepsItsStreams(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	m := s.start(sim.Config{Keepalive: time.Hour})
+	v := newViewer(t)
+	s.invite(camera, live(false, "", v.listen())).ack()
+	v.watch(1)
+	registered := func() registration {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.registry[camera]
+	}
+	first := registered()
+	if err := m.Rejoin(0); err != nil {
+		t.Fatal(err)
+	}
+	s.wait("REGISTER", func(r received) bool { return r.Method == "REGISTER" && r.Get("Expires") == "0" })
+	eventually(t, "registration", func() bool { return m.Stats().Registered == 1 && m.Stats().Registrations == 2 })
+	if registered().callID == first.callID || m.Device(0).Streams != 1 {
+		t.Errorf("registration %+v after %+v, %d streams", registered(), first, m.Device(0).Streams)
+	}
+}
+
+func TestADeafCameraEndsAtTheSecondBye(t *testing.T) {
+	t.Parallel()
+	g, v := streamQuirk(t, "deaf-bye", sim.Config{})
+	v.watch(1)
+	if status := g.bye(); status != 200 {
+		t.Errorf("first BYE answered %d", status)
+	}
+	v.watch(3)
+	if status := g.bye(); status != 200 {
+		t.Errorf("second BYE answered %d", status)
+	}
+	for v.packet(100*time.Millisecond) == nil { // what was on the way
+	}
+}
+
 func TestADeviceOverTCPReconnects(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -372,6 +372,10 @@ func (s *Sim) Reboot(i int) error {
 	return s.with(i, func(d *device, now instant) error { d.reboot(now); return nil })
 }
 
+// Rejoin makes a device unregister and register anew at once, as devices do
+// when their settings are saved. Its streams and subscriptions go on.
+func (s *Sim) Rejoin(i int) error { return s.with(i, (*device).rejoin) }
+
 // SetChannel switches a channel on or off. Subscribers are notified.
 func (s *Sim) SetChannel(i, ch int, on bool) error {
 	return s.with(i, func(d *device, now instant) error { return d.setChannel(now, ch, on) })
