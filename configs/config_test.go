@@ -108,6 +108,24 @@ store: {url: "mysql://x"}
 	}
 }
 
+func TestAnUnknownKeyHidesNoOtherFault(t *testing.T) {
+	_, err := configs.Load(configs.Source{
+		File: []byte("sip: {lisen: x, id: \"123\"}\nmedia: {mode: both, ports: many}"), Set: []string{"nothing=1", "keepalive.missed=0"},
+	})
+	var faults configs.Faults
+	if !errors.As(err, &faults) {
+		t.Fatalf("Load = %v, want Faults", err)
+	}
+	var keys []string
+	for _, f := range faults {
+		keys = append(keys, f.Key)
+	}
+	want := []string{"keepalive.missed", "media.mode", "media.ports", "nothing", "sip.id", "sip.lisen"}
+	if diff := cmp.Diff(want, keys); diff != "" {
+		t.Fatalf("%s\n%v", diff, err)
+	}
+}
+
 func TestWordsThatAreNotValuesAreRefused(t *testing.T) {
 	for name, src := range map[string]configs.Source{
 		"sip.id":                   {File: []byte("sip: {id: 34020000002000000001}")},

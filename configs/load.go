@@ -26,8 +26,10 @@ func Load(src Source) (Config, error) {
 	known := keys()
 	values, faults := src.merge(known)
 	faults = append(faults, apply(&c, values, known)...)
-	if len(faults) == 0 {
-		faults = c.Validate()
+	for _, f := range c.Validate() {
+		if !slices.ContainsFunc(faults, func(x Fault) bool { return x.Key == f.Key }) { // told once
+			faults = append(faults, f)
+		}
 	}
 	if len(faults) > 0 {
 		slices.SortFunc(faults, func(a, b Fault) int { return strings.Compare(a.Key, b.Key) })
