@@ -133,7 +133,9 @@ type Registration struct {
 
 // Bound is what a registration meant.
 type Bound struct {
-	First bool // new to us, back from offline, or a registration of its own (another Call-ID)
+	// First: new to us, back from offline, not heard since our restart, or a
+	// registration of its own (another Call-ID).
+	First bool
 	Flap  bool // it had unregistered just before; the watchers were told of neither
 }
 

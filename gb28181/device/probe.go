@@ -101,7 +101,7 @@ func (t *Table) runProbe(ctx context.Context, r *row) {
 		return
 	}
 	defer t.rearm(r)
-	before := r.dev.Presence.State
+	before, first := r.dev.Presence.State, r.absent()
 	switch {
 	case !wanted || !r.bound || r.flow != f || !lives && !moves && ctx.Err() != nil:
 		return // the question is moot
@@ -109,14 +109,14 @@ func (t *Table) runProbe(ctx context.Context, r *row) {
 		t.metrics.answered.Inc()
 		t.alive(r, shadow.ByProbe, time.Now(), "")
 		if r.dev.Presence.State != before {
-			t.emit(r, State, false, before)
+			t.emit(r, State, first, before)
 		}
 	case moves && r.beats == beats:
 		t.metrics.answered.Inc()
 		t.metrics.moved.Inc()
 		t.setFlow(r, candidate)
 		t.alive(r, shadow.ByProbe, time.Now(), "")
-		t.emit(r, Moved, false, before)
+		t.emit(r, Moved, first, before)
 	case r.beats == beats:
 		t.metrics.silent.Inc()
 		t.silent(r, asked)

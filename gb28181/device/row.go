@@ -58,6 +58,10 @@ type series struct {
 // it was last heard.
 func (s *series) active() bool { return s.busy || s.tries > 0 || !s.next.IsZero() }
 
+// absent reports whether the next sign of life is the first one since the
+// device went offline or since our restart: what depends on it begins anew.
+func (r *row) absent() bool { return r.unheard || r.dev.Presence.State == shadow.Offline }
+
 // present is the device with its reason as of now.
 func (r *row) present(now time.Time) gb28181.Device {
 	d := r.dev

@@ -123,7 +123,7 @@ func (t *Table) Bind(reg Registration) (Bound, error) {
 	if flap {
 		before, online, r.flapUntil = r.flapBefore, true, time.Time{}
 	}
-	b := Bound{First: !online || r.callID != reg.CallID, Flap: flap}
+	b := Bound{First: !online || r.unheard || r.callID != reg.CallID, Flap: flap}
 
 	t.setFlow(r, reg.Flow)
 	if b.First {
@@ -192,7 +192,7 @@ func (t *Table) Keepalive(id gb28181.ID, f flow.Flow, ok bool, at time.Time) err
 	if !r.bound || at.After(r.expires()) && !at.Before(t.graceEnd()) {
 		return ErrNotRegistered
 	}
-	before, what := r.dev.Presence.State, State
+	before, first, what := r.dev.Presence.State, r.absent(), State
 	if f != r.flow {
 		if !t.mayMove(r, f, at) {
 			return ErrElsewhere
@@ -211,7 +211,7 @@ func (t *Table) Keepalive(id gb28181.ID, f flow.Flow, ok bool, at time.Time) err
 	}
 	t.alive(r, shadow.ByKeepalive, at, reason)
 	if what == Moved || r.dev.Presence.State != before {
-		t.emit(r, what, false, before)
+		t.emit(r, what, first && r.dev.Presence.State == shadow.Online, before)
 	}
 	t.rearm(r)
 	return nil
@@ -229,10 +229,10 @@ func (t *Table) Heard(id gb28181.ID, by shadow.Evidence, f flow.Flow, at time.Ti
 	if !r.bound || !f.IsZero() && f != r.flow {
 		return
 	}
-	before := r.dev.Presence.State
+	before, first := r.dev.Presence.State, r.absent()
 	t.alive(r, by, at, "")
 	if r.dev.Presence.State != before {
-		t.emit(r, State, false, before)
+		t.emit(r, State, first, before)
 	}
 	t.rearm(r)
 }

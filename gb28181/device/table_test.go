@@ -496,6 +496,61 @@ func TestRefreshIsNotFirst(t *testing.T) {
 	})
 }
 
+// Who comes back is surveyed and subscribed again, whatever shows that it is back.
+func TestComingBackIsFirst(t *testing.T) {
+	firsts := func(b *bench) (n int) {
+		synctest.Wait()
+		for {
+			select {
+			case c := <-b.changes:
+				if c.First {
+					n++
+				}
+			default:
+				return n
+			}
+		}
+	}
+	var saved []device.Saved
+	run(t, device.Config{}, nil, func(b *bench) {
+		b.register(camera, home, "a")
+		b.until(200 * time.Second)
+		b.expect(shadow.Offline, "")
+		if n := firsts(b); n != 1 {
+			t.Errorf("first %d times by its registration", n)
+		}
+		if err := b.keepalive(camera, home); err != nil {
+			t.Fatal(err)
+		}
+		if n := firsts(b); n != 1 {
+			t.Errorf("first %d times by the keepalive after it was offline", n)
+		}
+		b.Doubt(camera, shadow.ByRTP, "its RTP stopped", time.Now())
+		if err := b.keepalive(camera, home); err != nil {
+			t.Fatal(err)
+		}
+		if n := firsts(b); n != 0 {
+			t.Errorf("first %d times after mere doubt", n)
+		}
+		saved = slices.Collect(b.AllSaved())
+	})
+	for name, come := range map[string]func(b *bench){
+		"keepalive":   func(b *bench) { _ = b.keepalive(camera, home) },
+		"message":     func(b *bench) { b.Heard(camera, shadow.ByMessage, home, time.Now()) },
+		"refresh":     func(b *bench) { b.register(camera, home, "a") },
+		"probe":       func(b *bench) { b.field.set(home, true); b.until(170 * time.Second) },
+		"two of them": func(b *bench) { b.register(camera, home, "a"); _ = b.keepalive(camera, home) },
+	} {
+		run(t, device.Config{}, saved, func(b *bench) {
+			come(b)
+			b.expect(shadow.Online, "")
+			if n := firsts(b); n != 1 {
+				t.Errorf("first %d times by %s after our restart", n, name)
+			}
+		})
+	}
+}
+
 func TestRestartMakesNobodyOffline(t *testing.T) {
 	var before []device.Saved
 	run(t, device.Config{}, nil, func(b *bench) {

@@ -33,7 +33,7 @@ type Change struct {
 	Device gb28181.Device // as the change left it
 	Flow   flow.Flow
 	What   What
-	First  bool         // see Bound; only with Registered
+	First  bool         // see Bound; with Registered, and with State and Moved that bring the device back
 	Before shadow.State // the state the watcher was last told
 	Trace  string       // trace ID of its registration, "" without one
 }

@@ -101,7 +101,7 @@ func (a *App) deviceChanged(c device.Change) {
 		a.store.ForgetRegistration(id)
 		return
 	}
-	if c.What == device.Registered && c.First {
+	if c.First {
 		a.command.Survey(id)
 	}
 	if c.Device.Presence.State == shadow.Offline && c.Before != shadow.Offline {
