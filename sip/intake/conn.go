@@ -264,9 +264,10 @@ func (c *conn) finish(reason string) (err error) {
 
 // Write sends what sipgo has to send.
 func (c *conn) Write(p []byte) (int, error) {
+	at := time.Now() // before the answer can be there
 	n, err := c.write(p)
 	if err == nil {
-		c.in.ring.Add(time.Now(), trace.Out, c.flow, p)
+		c.in.ring.Add(at, trace.Out, c.flow, p)
 		c.count(n)
 	}
 	return n, err

@@ -110,10 +110,11 @@ func (c *packetConn) read(b []byte, back *reply) (n int, err error) {
 // WriteTo sends what sipgo has to send.
 func (c *packetConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	to := addrPort(addr)
+	at := time.Now() // before the answer can be there
 	n, err := c.write(p, to, addr)
 	if err == nil {
 		f := flow.Flow{Transport: flow.UDP, Listener: c.listener, Local: c.local, Remote: flow.Unmap(to)}
-		c.in.ring.Add(time.Now(), trace.Out, f, p)
+		c.in.ring.Add(at, trace.Out, f, p)
 	}
 	return n, err
 }

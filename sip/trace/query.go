@@ -63,8 +63,8 @@ func (r *Ring) Find(q Query) []Message {
 			}
 		})
 		found = append(ring, found...)
-		slices.SortStableFunc(found, func(a, b Message) int { return a.At.Compare(b.At) })
 	}
+	slices.SortStableFunc(found, func(a, b Message) int { return a.At.Compare(b.At) })
 	return found[max(0, len(found)-q.Limit):]
 }
 
