@@ -183,6 +183,7 @@ type messageInfo struct {
 	Dir    string `json:"dir"`
 	Label  string `json:"label"`
 	CallID string `json:"call_id"`
+	CSeq   string `json:"cseq"`
 	Method string `json:"method"`
 	Status int    `json:"status"`
 	Repeat bool   `json:"repeat"`

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"fengsui/internal/sim"
 )
@@ -19,6 +20,21 @@ func TestTraceOpensInTsharkAndKeepsSecrets(t *testing.T) {
 	tcp := simulate(t, s, sim.Config{Transport: sim.TCP})
 	id := tcp.id(0)
 	s.live(t, id, id)
+	udp := simulate(t, s, sim.Config{Devices: 10, FirstID: series(5), PartInterval: time.Microsecond})
+	for i := range 10 {
+		s.live(t, udp.id(i), udp.id(i))
+	}
+	for _, query := range []string{"", "&device=" + id, "&device=" + udp.id(0)} {
+		asked := map[string]bool{}
+		for _, m := range get[page[messageInfo]](t, s.client, "/api/v1/trace?page_size=1000"+query).Items {
+			key := m.CallID + " " + m.CSeq
+			if m.Status == 0 {
+				asked[key] = true
+			} else if !asked[key] {
+				t.Errorf("the ladder %s shows %s before its request", query, m.Label)
+			}
+		}
+	}
 
 	secret := challengeParam.FindStringSubmatch(request[strings.Index(request, "response="):])[2]
 	shown := 0

@@ -1,0 +1,224 @@
+// Uses the console in Chromium as a person does. Started by console_test.go,
+// which gives it FENGSUI_CONSOLE (JSON, see below) and reads one line of JSON
+// for each step: {"step", "ok", "why", "ms", "notes"}.
+import { createRequire } from 'node:module'
+import path from 'node:path'
+
+/** @type {{base: string, user: string, password: string, chromium: string, modules: string, shots: string,
+ *   cameras: string[], h264: string, h265: string, silent: string, refused: string}} */
+const given = JSON.parse(process.env.FENGSUI_CONSOLE)
+const { chromium } = createRequire(path.join(given.modules, 'package.json'))('playwright-core')
+
+const browser = await chromium.launch({
+  executablePath: given.chromium,
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync'],
+})
+
+/** What went wrong in any page, by itself: exceptions and refusals by the content policy. */
+const faults = new Map()
+const fault = (words) => faults.set(words.split('\n').slice(0, 4).join('\n'), (faults.get(words) ?? 0) + 1)
+
+async function newPage(language, prepare) {
+  const context = await browser.newContext({ locale: language === 'zh' ? 'zh-CN' : 'en-US', viewport: { width: 1360, height: 820 } })
+  if (prepare) await context.addInitScript(prepare)
+  const page = await context.newPage()
+  page.setDefaultTimeout(15000)
+  page.on('pageerror', (e) => fault(`exception at ${page.url()}: ${e.stack ?? e}`))
+  page.on('console', (m) => {
+    if (m.type() === 'error' && !/Failed to load resource/.test(m.text())) fault(`console at ${page.url()}: ${m.text()}`)
+  })
+  return page
+}
+
+let notes = []
+async function step(name, page, work) {
+  const began = Date.now()
+  notes = []
+  let why = ''
+  try {
+    await work()
+  } catch (e) {
+    why = String(e.stack ?? e)
+  }
+  await page.waitForTimeout(400) // what fades in
+  await page.screenshot({ path: path.join(given.shots, name.replaceAll(' ', '-') + '.png') }).catch((e) => notes.push(`no screenshot: ${e}`))
+  console.log(JSON.stringify({ step: name, ok: why === '', why, ms: Date.now() - began, notes }))
+}
+
+function must(condition, otherwise) {
+  if (!condition) throw new Error(otherwise)
+}
+
+const username = 'input[name=username]'
+const password = 'input[name=password]'
+
+async function signIn(page, word) {
+  await page.fill(username, given.user)
+  await page.fill(password, word)
+  await page.click('button[type=submit]')
+}
+
+async function enter(page) {
+  await page.goto(given.base + '/')
+  await signIn(page, given.password)
+  await page.waitForURL('**/devices')
+}
+
+/** Opens the tree until a channel can be seen, and clicks it. */
+async function choose(page, channel) {
+  const wanted = page.locator(`[data-channel="${channel}"]`)
+  for (let tries = 0; tries < 20 && (await wanted.count()) === 0; tries++) {
+    const closed = page.locator('.el-tree-node:not(.is-expanded) > .el-tree-node__content > .el-tree-node__expand-icon:not(.is-leaf)')
+    const n = await closed.count()
+    for (let i = n - 1; i >= 0; i--) await closed.nth(i).click()
+    await page.waitForTimeout(250)
+  }
+  await wanted.first().click()
+}
+
+/** Waits until a tile plays, and measures how many pictures are decoded in three seconds. */
+async function watch(page, tile) {
+  const at = page.locator('[data-test=tile]').nth(tile)
+  await at.locator('xpath=self::*[@data-phase="playing" or @data-phase="failed" or @data-phase="undecodable"]').waitFor({ timeout: 30000 })
+  const phase = await at.getAttribute('data-phase')
+  must(phase === 'playing', `the tile is ${phase}: ${await at.innerText()}`)
+  const frames = () => at.locator('video').evaluate((v) => v.getVideoPlaybackQuality().totalVideoFrames)
+  const before = await frames()
+  await page.waitForTimeout(3000)
+  const seen = (await frames()) - before
+  const facts = await at.locator('[data-test=facts]').innerText()
+  notes.push(`${seen} pictures in 3 s, overlay: ${facts}`)
+  must(seen > 25, `only ${seen} pictures were decoded in 3 s`)
+  const size = await at.locator('video').evaluate((v) => `${v.videoWidth}x${v.videoHeight}`)
+  must(size === '640x360', `the picture is ${size}`)
+  return facts
+}
+
+const english = await newPage('en')
+await step('01 wrong password', english, async () => {
+  await english.goto(given.base + '/')
+  await english.waitForURL('**/signin**')
+  await signIn(english, 'not the word')
+  const alert = english.locator('[role=alert]')
+  await alert.waitFor()
+  const words = await alert.innerText()
+  notes.push(words)
+  must(/wrong/i.test(words), `the alert says ${words}`)
+  must(english.url().includes('/signin'), `it went to ${english.url()}`)
+})
+
+await step('02 devices online', english, async () => {
+  await signIn(english, given.password)
+  await english.waitForURL('**/devices')
+  for (const id of given.cameras) {
+    const row = english.locator('.el-table__row', { hasText: id }).first()
+    await row.waitFor()
+    const words = await row.innerText()
+    must(/online/.test(words), `device ${id} is shown as ${words}`)
+  }
+})
+
+await step('03 live by WebRTC', english, async () => {
+  await english.click('a[href="/live"]')
+  await choose(english, given.h264)
+  const facts = await watch(english, 0)
+  must(/WebRTC/.test(facts), `it plays by ${facts}`)
+})
+
+await step('04 H.265 notice', english, async () => {
+  const can = await english.evaluate(() =>
+    (RTCRtpReceiver.getCapabilities('video')?.codecs ?? []).some((c) => /h265/i.test(c.mimeType)) ||
+    MediaSource.isTypeSupported('video/mp4; codecs="hvc1.1.6.L93.B0"'))
+  await choose(english, given.h265)
+  if (can) {
+    notes.push('this browser decodes H.265')
+    await watch(english, 1)
+    return
+  }
+  const notice = english.locator('[data-test=tile]').nth(1).locator('[data-test=notice]')
+  await notice.waitFor()
+  must(/H\.265/.test(await notice.innerText()), `the notice says ${await notice.innerText()}`)
+})
+
+await step('05 failed start', english, async () => {
+  await choose(english, given.silent)
+  const failed = english.locator('[data-test=tile]').nth(2).locator('[data-test=failed]')
+  await failed.waitFor({ timeout: 30000 })
+  const words = await failed.innerText()
+  notes.push(words.replaceAll('\n', ' | '))
+  must(/147001/.test(words), `no error code in ${words}`)
+  must((await failed.locator('.stages li').count()) >= 4, `no stages in ${words}`)
+  must(/What to try/.test(words) && /media\.advertise/.test(words), `no remedy in ${words}`)
+  must((await failed.locator('.stages li.failed').count()) >= 1, `no failed stage in ${words}`)
+})
+
+await step('06 wall goes on', english, async () => {
+  const facts = await watch(english, 0) // what plays is not disturbed by its neighbours
+  must(/WebRTC/.test(facts), facts)
+})
+
+await step('07 device page', english, async () => {
+  await english.goto(`${given.base}/devices/${given.h264}`)
+  const tabs = english.locator('.el-tabs__item')
+  await tabs.nth(1).waitFor()
+  must((await english.locator('.el-table__row', { hasText: given.h264 }).count()) >= 1, 'the channel is not listed')
+  await tabs.nth(1).click()
+  await english.locator('text=INVITE').first().waitFor()
+  await english.waitForTimeout(300)
+})
+
+await step('08 refused registrations', english, async () => {
+  await english.click('a[href="/attempts"]')
+  const row = english.locator('.el-table__row', { hasText: given.refused }).first()
+  await row.waitFor()
+  must(/password/.test(await row.innerText()), `the row says ${await row.innerText()}`)
+})
+
+await step('09 Chinese', english, async () => {
+  await english.click('[data-test=language]')
+  const nav = await english.locator('nav').innerText()
+  must(/设备/.test(nav), `the bar says ${nav}`)
+  await english.click('a[href="/devices"]')
+  await english.locator('.el-table__row', { hasText: '在线' }).first().waitFor()
+})
+
+await step('10 signed out', english, async () => {
+  await english.click('[data-test=signout]')
+  await english.waitForURL('**/signin**')
+  await english.goto(given.base + '/devices')
+  await english.waitForURL('**/signin**')
+})
+
+const chinese = await newPage('zh', () => {
+  delete globalThis.RTCPeerConnection
+  delete globalThis.RTCRtpReceiver
+})
+await step('11 Chinese live by FLV', chinese, async () => {
+  await chinese.goto(given.base + '/')
+  await signIn(chinese, '错')
+  const alert = chinese.locator('[role=alert]')
+  await alert.waitFor()
+  must(/密码/.test(await alert.innerText()), `the alert says ${await alert.innerText()}`)
+  await enter(chinese)
+  await chinese.click('a[href="/live"]')
+  await choose(chinese, given.h264)
+  const facts = await watch(chinese, 0)
+  must(/FLV/.test(facts), `it plays by ${facts}`)
+})
+
+await step('12 Chinese failed start', chinese, async () => {
+  await choose(chinese, given.silent)
+  const failed = chinese.locator('[data-test=tile]').nth(1).locator('[data-test=failed]')
+  await failed.waitFor({ timeout: 30000 })
+  const words = await failed.innerText()
+  notes.push(words.replaceAll('\n', ' | '))
+  must(/未收到媒体数据/.test(words), `the tile says ${words}`)
+})
+
+await step('13 no faults in pages', chinese, async () => {
+  must(faults.size === 0, [...faults.keys()].join('\n'))
+})
+
+await browser.close()
