@@ -51,7 +51,8 @@ func (s *Subscription) Reset() {
 }
 
 // Subscribe subscribes, refreshes in the same dialog, or cancels it with
-// expires 0. It returns the time granted by a 2xx. Another answer is a
+// expires 0. It returns the time granted by a 2xx, which is never more than was
+// asked for (RFC 6665, 3.1.1). Another answer is a
 // [*Rejected], with the answer beside it; 481 forgets the dialog, so that the
 // next call begins a new one. The first request of a dialog that fails, and
 // each cancel, forget it too.
@@ -97,7 +98,7 @@ func (e *Endpoint) Subscribe(ctx context.Context, p Peer, s *Subscription, expir
 	l.learn(res)
 	// Forgotten meanwhile stays forgotten: Reset wins.
 	granted = expires
-	if n, err := strconv.Atoi(strings.TrimSpace(resp.Header("Expires"))); err == nil && n > 0 {
+	if n, err := strconv.Atoi(strings.TrimSpace(resp.Header("Expires"))); err == nil && n > 0 && n < seconds {
 		granted = time.Duration(n) * time.Second
 	}
 	return granted, resp, nil

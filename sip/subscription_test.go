@@ -76,6 +76,23 @@ func TestSubscriptionIsRefreshedAndCancelledInItsDialog(t *testing.T) {
 	})
 }
 
+func TestNoMoreIsGrantedThanWasAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, nil, nil)
+		d, peer := r.known(flow.UDP)
+		for _, expires := range []string{
+			"601", "9999999999", // in nanoseconds more than 63 bits hold
+			"99999999999999999999", "-1", "0", "soon", "",
+		} {
+			result := r.subscribing(t.Context(), peer, sip.NewSubscription("Catalog"), 600*time.Second)
+			d.Answer(d.Expect("SUBSCRIBE"), 200, "OK", "", siptest.Header{Name: "Expires", Value: expires})
+			if got := <-result; got.err != nil || got.granted != 600*time.Second {
+				t.Errorf("Expires %q: %v, %v", expires, got.granted, got.err)
+			}
+		}
+	})
+}
+
 func TestForgottenSubscriptionBeginsANewDialog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := inMemory(t, nil, nil)
