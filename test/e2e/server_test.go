@@ -30,7 +30,8 @@ type server struct {
 
 	sip, http, media, webrtc string
 	data                     string
-	set                      []string
+	set                      []string // "key=value"
+	config                   string   // file, "" for none
 
 	cmd    *exec.Cmd
 	log    *logged
@@ -102,6 +103,9 @@ func start(t *testing.T, set ...string) *server {
 func (s *server) run(t *testing.T) {
 	t.Helper()
 	args := []string{"serve"}
+	if s.config != "" {
+		args = append(args, "--config", s.config)
+	}
 	for _, kv := range s.set {
 		args = append(args, "--set", kv)
 	}
