@@ -377,17 +377,30 @@ func (s *Server) stopWaiting(n *Session) {
 	}
 }
 
-// find is the session of the shared port that expects a packet, nil if none
-// does. No session's mutex is held.
-func (s *Server) find(h []byte, from netip.AddrPort, now time.Time) *Session {
+// find is the session of the shared port that expects a packet over UDP or TCP,
+// nil if none does. A packet that comes the other way is not of a session even
+// if it names its SSRC: whoever knows that could take a stream over. No
+// session's mutex is held.
+func (s *Server) find(h []byte, from netip.AddrPort, tcp bool, now time.Time) *Session {
 	list := (*s.table.Load())[ssrcOf(h)]
-	switch len(list) {
+	var only *Session
+	count := 0
+	for _, n := range list {
+		if n.overTCP() == tcp {
+			only = n
+			count++
+		}
+	}
+	switch count {
 	case 0:
-		return s.adopt(h, from, now)
+		return s.adopt(h, from, tcp, now)
 	case 1:
-		return list[0]
+		return only
 	}
 	for _, n := range list { // two devices chose the same SSRC: the address decides
+		if n.overTCP() != tcp {
+			continue
+		}
 		n.mu.Lock()
 		mine := n.stats.Source == from || !n.locked && (n.want.From == from.Addr() || n.answer.Remote.Addr() == from.Addr())
 		n.mu.Unlock()
@@ -402,7 +415,7 @@ func (s *Server) find(h []byte, from netip.AddrPort, now time.Time) *Session {
 // media from its address, or to the one that had the same source until it fell
 // silent. A stream that ran before the session was opened is not taken: it is
 // somebody's zombie.
-func (s *Server) adopt(pkt []byte, from netip.AddrPort, now time.Time) *Session {
+func (s *Server) adopt(pkt []byte, from netip.AddrPort, tcp bool, now time.Time) *Session {
 	h, payload, err := Parse(pkt)
 	if err != nil || s.ssrcs.Recent(h.SSRC) {
 		return nil
@@ -419,7 +432,7 @@ func (s *Server) adopt(pkt []byte, from netip.AddrPort, now time.Time) *Session 
 			s.stopWaiting(n)
 			continue
 		}
-		if since.IsZero() || !since.Before(n.created) {
+		if n.overTCP() == tcp && (since.IsZero() || !since.Before(n.created)) {
 			found = append(found, n)
 		}
 	}
@@ -430,11 +443,11 @@ func (s *Server) adopt(pkt []byte, from netip.AddrPort, now time.Time) *Session 
 			return n.answer.Remote.Port() != from.Port()
 		})
 	}
-	if len(found) == 0 && now.Sub(s.scanned) >= scanPause {
+	if len(found) == 0 && !tcp && now.Sub(s.scanned) >= scanPause {
 		s.scanned = now
 		for n := range s.sessions {
 			n.mu.Lock()
-			if n.want.Mode == Single && n.locked && n.stats.Source == from && n.conn == nil &&
+			if n.want.Mode == Single && !n.overTCP() && n.locked && n.stats.Source == from &&
 				now.Sub(n.stats.Last) >= relockAfter {
 				found = append(found, n)
 			}

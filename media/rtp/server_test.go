@@ -223,6 +223,28 @@ func TestSourceIsLockedUntilItIsSilent(t *testing.T) {
 	})
 }
 
+// A stranger that floods the shared port with our SSRCs must not keep a camera
+// out: the address that signalling knows is believed at once.
+func TestKnownAddressOutranksAStrangerThatWasFirst(t *testing.T) {
+	s := offline(t)
+	stranger := netip.MustParseAddrPort("198.51.100.7:4000")
+	a, r := open(t, s, rtp.Want{From: camera.Addr()})
+	now := time.Now()
+	s.Deliver(inside(a.SSRC(), 900), stranger, now)
+	s.Deliver(pack(a.SSRC(), 1), camera, now)
+	s.Deliver(inside(a.SSRC(), 901), stranger, now)
+	s.Deliver(inside(a.SSRC(), 2), camera, now)
+	same(t, r, "900", "restart", "1", "2")
+
+	b, r := open(t, s, rtp.Want{})
+	s.Deliver(inside(b.SSRC(), 900), stranger, now)
+	if err := b.Expect(rtp.Answered{Remote: other}); err != nil {
+		t.Fatal(err)
+	}
+	s.Deliver(pack(b.SSRC(), 1), moved(other, 777), now)
+	same(t, r, "900", "restart", "1")
+}
+
 func TestSSRCThatChangesMidStreamIsFollowedFromTheSameSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := offline(t)
@@ -428,6 +450,39 @@ func TestSecondConnectionIsRejectedWhileTheFirstIsAlive(t *testing.T) {
 	d := tcpTo(t, n.Port())
 	send(t, d, frame(inside(n.SSRC(), 50)))
 	r.wait(t, "1", "2", "restart", "50")
+}
+
+func TestAStreamCannotBeTakenOverByTheOtherTransport(t *testing.T) {
+	s := online(t, rtp.Config{})
+	stranger := netip.MustParseAddrPort("198.51.100.7:4000")
+
+	tcp, rt := open(t, s, rtp.Want{Transport: rtp.TCPPassive})
+	device := tcpTo(t, tcp.Port())
+	send(t, device, frame(inside(tcp.SSRC(), 1)))
+	rt.wait(t, "1")
+	s.Deliver(pack(tcp.SSRC(), 2), stranger, time.Now())
+	send(t, device, frame(inside(tcp.SSRC(), 2)))
+	rt.wait(t, "1", "2")
+	if st := tcp.Stats(); st.Packets != 2 || st.Moved != 0 || st.Source.Addr() == stranger.Addr() {
+		t.Errorf("a datagram got into a stream over TCP: %+v", st)
+	}
+
+	udp, ru := open(t, s, rtp.Want{})
+	s.Deliver(inside(udp.SSRC(), 1), camera, time.Now())
+	thief := tcpTo(t, udp.Port())
+	send(t, thief, frame(pack(udp.SSRC(), 50)), frame(inside(udp.SSRC(), 51)))
+	eventually(t, func() string {
+		if len(s.Orphans()) == 0 {
+			return "the connection is not an orphan"
+		}
+		return ""
+	})
+	_ = thief.Close()
+	s.Deliver(inside(udp.SSRC(), 2), camera, time.Now())
+	same(t, ru, "1", "2")
+	if st := udp.Stats(); st.Source != camera || st.Connected || !st.Disconnected.IsZero() {
+		t.Errorf("a connection got into a stream over UDP: %+v", st)
+	}
 }
 
 func TestUnknownConnectionsAreBounded(t *testing.T) {

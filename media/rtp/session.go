@@ -211,6 +211,9 @@ func (s *Session) snapshot() Stats {
 	return st
 }
 
+// overTCP tells how packets come; it never changes.
+func (s *Session) overTCP() bool { return s.want.Transport != UDP }
+
 func (s *Session) isClosed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -274,7 +277,9 @@ func (s *Session) accept(pkt []byte, from netip.AddrPort, now time.Time) {
 
 // admit decides about a packet of an SSRC or source that is not the locked one,
 // and locks it. Once locked to address, port and SSRC, another source needs the
-// same SSRC and another SSRC the same source, and both that the old one is silent.
+// same SSRC and another SSRC the same source, and both that the old one is
+// silent. Only the address that signalling knows need not wait for that: else
+// whoever floods the port with our SSRCs kept every device out.
 func (s *Session) admit(h Header, payload []byte, from netip.AddrPort, now time.Time) bool {
 	quiet := now.Sub(s.stats.Last) >= relockAfter
 	switch {
@@ -289,6 +294,10 @@ func (s *Session) admit(h Header, payload []byte, from netip.AddrPort, now time.
 		if h.SSRC != s.ssrc {
 			s.fresh()
 		}
+	case h.SSRC == s.ssrc && s.expected(from) && !s.expected(s.stats.Source): // a stranger was first
+		s.stats.Moved++
+		s.rtcpFrom = netip.AddrPort{}
+		s.fresh()
 	case h.SSRC == s.ssrc && quiet:
 		s.stats.Moved++
 		s.rtcpFrom = netip.AddrPort{}
@@ -300,6 +309,13 @@ func (s *Session) admit(h Header, payload []byte, from netip.AddrPort, now time.
 	}
 	s.locked, s.ssrc, s.stats.Source = true, h.SSRC, from
 	return true
+}
+
+// expected reports whether media from an address are no surprise: behind NAT
+// they may come from any.
+func (s *Session) expected(from netip.AddrPort) bool {
+	ip := from.Addr()
+	return ip == s.want.From || ip == s.answer.Remote.Addr()
 }
 
 // fresh makes the next packet the first of a new sequence.

@@ -119,7 +119,7 @@ func (s *Server) identify(c *conn, n *Session) *Session {
 		if n != nil {
 			return n
 		}
-		if found := s.find(head, c.from, now); found != nil {
+		if found := s.find(head, c.from, true, now); found != nil {
 			return found
 		}
 		s.orphans.add(orphanKey{ssrcOf(head), c.from}, now)

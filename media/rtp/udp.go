@@ -112,7 +112,7 @@ func (s *Server) deliver(cur *Session, pkt []byte, from netip.AddrPort, now time
 		if cur != nil {
 			cur.mu.Unlock()
 		}
-		if cur = s.find(pkt, from, now); cur == nil {
+		if cur = s.find(pkt, from, false, now); cur == nil {
 			s.orphaned.Add(1)
 			s.orphans.add(orphanKey{ssrcOf(pkt), from}, now)
 			return nil
