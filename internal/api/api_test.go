@@ -4,6 +4,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
+	"net/http"
 	"net/netip"
 	"os"
 	"regexp"
@@ -91,6 +93,33 @@ func TestBadInputNamesFieldAndValue(t *testing.T) {
 	p := h.do("", "POST", "/api/v1/sessions", `{"username":"admin","password":["hunter2-hunter2"]}`).problem(422, 104002)
 	if strings.Contains(fmt.Sprintf("%+v", p), "hunter2") {
 		t.Errorf("a password came back: %+v", p)
+	}
+}
+
+// A stranger needs no token for it: naming every value took 23 s of a core.
+func TestABodyFullOfFaultsGetsAShortAnswer(t *testing.T) {
+	h := build(t)
+	var body strings.Builder
+	body.WriteString(`{"username":"a","password":"b"`)
+	for i := range 90_000 {
+		fmt.Fprintf(&body, `,"%x":0`, i)
+	}
+	body.WriteString("}")
+	began := time.Now()
+	r, err := http.Post(h.http.URL+"/api/v1/sessions", "application/json", strings.NewReader(body.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	answer, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.StatusCode != http.StatusUnprocessableEntity || len(answer) > 8<<10 || !strings.Contains(string(answer), "and 89980 more") {
+		t.Errorf("%d with %d bytes: %.300s", r.StatusCode, len(answer), answer)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 

@@ -181,6 +181,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
+// fieldsTold bounds the values that a problem names. A body of the largest size
+// can have a hundred thousand wrong ones: to tell them all takes long and makes
+// the answer ten times the request.
+const fieldsTold = 20
+
 // transform turns the errors that huma makes itself into problems.
 func (s *Server) transform(ctx huma.Context, _ string, v any) (any, error) {
 	m, ok := v.(*huma.ErrorModel)
@@ -188,7 +193,11 @@ func (s *Server) transform(ctx huma.Context, _ string, v any) (any, error) {
 		return v, nil
 	}
 	f := &fault.Error{Code: fault.BadValue, Detail: m.Detail}
-	for _, e := range m.Errors {
+	for i, e := range m.Errors {
+		if i == fieldsTold {
+			f.Detail += fmt.Sprintf("; and %d more", len(m.Errors)-i)
+			break
+		}
 		field := fault.Field{Location: e.Location, Message: e.Message, Value: plain(e.Location, e.Value)}
 		f.Fields = append(f.Fields, field)
 		if len(f.Fields) == 1 {
