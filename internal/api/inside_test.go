@@ -83,6 +83,29 @@ func TestThrottleStaysWithinItsBound(t *testing.T) {
 	}
 }
 
+// A slowed address that sends names nobody has must not be forgotten for them.
+func TestAFloodOfNamesDoesNotFreeTheAddressItComesFrom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th := newThrottle(100, prometheus.NewCounter(prometheus.CounterOpts{Name: "x"}))
+		a := netip.MustParseAddr("192.0.2.1")
+		tries := 0
+		for i := range 20_000 {
+			if th.begin(a, fmt.Sprint("name", i), time.Now()) == 0 {
+				tries++
+			}
+		}
+		if tries != freeFailures+1 {
+			t.Errorf("%d tries without a pause, want %d", tries, freeFailures+1)
+		}
+		for i := range 20_000 { // and other addresses' names leave it alone
+			th.begin(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), fmt.Sprint("name", i), time.Now())
+		}
+		if th.begin(a, "admin", time.Now()) == 0 {
+			t.Error("the address was forgotten while it had to wait")
+		}
+	})
+}
+
 func TestPasswordHashesVerifyAndBadOnesAreErrors(t *testing.T) {
 	h := HashPassword("a good password")
 	if ok, err := verifyPassword(h, "a good password"); !ok || err != nil {

@@ -42,13 +42,15 @@ func newThrottle(bound int, evicted prometheus.Counter) *throttle {
 func (t *throttle) begin(addr netip.Addr, user string, now time.Time) (wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	byAddr, byUser := t.entry(addrKey(addr), now), t.entry(userKey(user), now)
-	for _, f := range []*failures{byAddr, byUser} {
-		wait = max(wait, f.until.Sub(now))
+	for _, key := range []string{addrKey(addr), userKey(user)} {
+		if f := t.seen[key]; f != nil {
+			wait = max(wait, f.until.Sub(now))
+		}
 	}
-	if wait > 0 {
+	if wait > 0 { // and no entry is made: names from an address that waits would wash its own out
 		return wait
 	}
+	byAddr, byUser := t.entry(addrKey(addr), now), t.entry(userKey(user), now)
 	byAddr.fail(now, addrDelayMax)
 	byUser.fail(now, userDelayMax)
 	return 0
@@ -79,19 +81,20 @@ func (t *throttle) entry(key string, now time.Time) *failures {
 		return f
 	}
 	if len(t.seen) >= t.bound {
-		t.evict()
+		t.evict(now)
 	}
 	f := &failures{last: now}
 	t.seen[key] = f
 	return f
 }
 
-// evict drops the oldest of some, so that a flood of names costs little and
-// does not wash out the busiest.
-func (t *throttle) evict() {
+// evict drops the oldest of some, rather one that does not wait, so that a flood
+// of names costs little and washes out neither the busiest nor the slowed.
+func (t *throttle) evict(now time.Time) {
 	oldest, looked := "", 0
 	for key, f := range t.seen {
-		if oldest == "" || f.last.Before(t.seen[oldest].last) {
+		if o := t.seen[oldest]; o == nil || o.until.After(now) && !f.until.After(now) ||
+			o.until.After(now) == f.until.After(now) && f.last.Before(o.last) {
 			oldest = key
 		}
 		if looked++; looked == 32 {
