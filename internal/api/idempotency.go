@@ -28,13 +28,13 @@ type answers struct {
 	evicted prometheus.Counter
 
 	mu    sync.Mutex // guards all below and the entries but their done channels
-	byKey map[string]*answer
+	byKey map[[sha256.Size]byte]*answer
 	order *list.List // of *answer, oldest first; only finished ones
 	bytes int
 }
 
 type answer struct {
-	key     string
+	key     [sha256.Size]byte // hash of caller, address and Idempotency-Key
 	request [sha256.Size]byte // hash of the body
 	done    chan struct{}     // closed when finished or given up
 	kept    bool              // false = given up: do it again
@@ -47,11 +47,11 @@ type answer struct {
 }
 
 func newAnswers(evicted prometheus.Counter) *answers {
-	return &answers{evicted: evicted, byKey: map[string]*answer{}, order: list.New()}
+	return &answers{evicted: evicted, byKey: map[[sha256.Size]byte]*answer{}, order: list.New()}
 }
 
 // claim returns the answer of a key: mine is true for the caller that has to make it.
-func (a *answers) claim(key string, request [sha256.Size]byte, now time.Time) (_ *answer, mine bool) {
+func (a *answers) claim(key, request [sha256.Size]byte, now time.Time) (_ *answer, mine bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for e := a.order.Front(); e != nil && now.After(e.Value.(*answer).expires); e = a.order.Front() {
@@ -111,7 +111,8 @@ func (s *Server) idempotent(next http.Handler) http.Handler {
 			return
 		}
 		who := callOf(r.Context()).who
-		full := strings.Join([]string{who.via, who.name, r.URL.RequestURI(), key}, "\x00")
+		// A hash, so that long addresses do not fill the memory.
+		full := sha256.Sum256([]byte(strings.Join([]string{who.via, who.name, r.URL.RequestURI(), key}, "\x00")))
 		sum := sha256.Sum256(body)
 		for {
 			e, mine := s.answers.claim(full, sum, time.Now())

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -104,6 +105,29 @@ func TestAFloodOfNamesDoesNotFreeTheAddressItComesFrom(t *testing.T) {
 			t.Error("the address was forgotten while it had to wait")
 		}
 	})
+}
+
+func TestLongAddressesOfRepeatablePostsAreNotKept(t *testing.T) {
+	s := &Server{answers: newAnswers(prometheus.NewCounter(prometheus.CounterOpts{Name: "x"}))}
+	h := s.idempotent(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }))
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	for i := range 500 {
+		r := httptest.NewRequest(http.MethodPost, "/api/v1/streams?pad="+strings.Repeat("x", 60<<10), nil)
+		r.Header.Set("Idempotency-Key", fmt.Sprint(i))
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if after := heap(); after > before+(4<<20) {
+		t.Errorf("500 answers without a body keep %d KiB", (after-before)>>10)
+	}
+	if n := s.answers.order.Len(); n != 500 {
+		t.Errorf("%d answers are kept", n)
+	}
 }
 
 func TestPasswordHashesVerifyAndBadOnesAreErrors(t *testing.T) {
