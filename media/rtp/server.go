@@ -395,24 +395,42 @@ func (s *Server) find(h []byte, from netip.AddrPort, tcp bool, now time.Time) *S
 	case 0:
 		return s.adopt(h, from, tcp, now)
 	case 1:
-		return only
+		if only.elsewhere(from, now) { // perhaps another device chose the same SSRC
+			if n := s.adopt(h, from, tcp, now); n != nil {
+				return n
+			}
+			s.orphans.add(orphanKey{ssrcOf(h), from}, now)
+		}
+		return only // which counts what is not its own
 	}
-	for _, n := range list { // two devices chose the same SSRC: the address decides
+	// Several devices chose the same SSRC: the address decides, and where they
+	// share one the port that was announced.
+	var near []*Session
+	for _, n := range list {
 		if n.overTCP() != tcp {
 			continue
 		}
 		n.mu.Lock()
-		mine := n.stats.Source == from || !n.locked && (n.want.From == from.Addr() || n.answer.Remote.Addr() == from.Addr())
+		mine := n.stats.Source == from || !n.locked && n.answer.Remote == from
+		if !n.locked && n.expected(from) {
+			near = append(near, n)
+		}
 		n.mu.Unlock()
 		if mine {
 			return n
 		}
 	}
+	switch len(near) {
+	case 0:
+		return s.adopt(h, from, tcp, now)
+	case 1:
+		return near[0]
+	}
 	return nil
 }
 
-// adopt gives a stream of an unknown SSRC to the one session that waits for
-// media from its address, or to the one that had the same source until it fell
+// adopt gives a stream whose SSRC nobody, or only somebody else, expects to the
+// one session that waits for media from its address, or to the one that had the same source until it fell
 // silent. A stream that ran before the session was opened is not taken: it is
 // somebody's zombie.
 func (s *Server) adopt(pkt []byte, from netip.AddrPort, tcp bool, now time.Time) *Session {

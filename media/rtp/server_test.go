@@ -276,6 +276,64 @@ func TestTwoDevicesWithOneSSRCAreToldApartByAddress(t *testing.T) {
 	same(t, rb, "20")
 }
 
+// Cameras of one recorder, or behind one NAT, that all send SSRC 0 or another
+// one of their own.
+func TestDevicesAtOneAddressWithOneSSRCAreToldApartByPort(t *testing.T) {
+	for name, x := range map[string]rtp.Answered{
+		"only sent":  {},
+		"agreed too": {HasSSRC: true},
+	} {
+		s := offline(t)
+		now := time.Now()
+		var heard []*recorder
+		for i := range 4 {
+			n, r := open(t, s, rtp.Want{From: camera.Addr()})
+			x.Remote = moved(camera, uint16(20000+i))
+			if err := n.Expect(x); err != nil {
+				t.Fatal(err)
+			}
+			heard = append(heard, r)
+		}
+		for seq := range 3 {
+			for i := range heard {
+				s.Deliver(pack(0, 100*i+seq), moved(camera, uint16(20000+i)), now)
+			}
+			s.Deliver(pack(0, 900+seq), moved(camera, 30000), now) // nobody's
+			now = now.Add(40 * time.Millisecond)
+		}
+		for i, r := range heard {
+			if got, want := r.log(), []string{fmt.Sprint(100 * i), fmt.Sprint(100*i + 1), fmt.Sprint(100*i + 2)}; !slices.Equal(got, want) {
+				t.Errorf("%s: session %d heard %v, want %v", name, i, got, want)
+			}
+		}
+	}
+}
+
+// What is sent beside a stream under its SSRC is somebody's zombie: seen, and
+// not taken for a session that begins later.
+func TestASecondSenderOfAnSSRCIsAnOrphan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := offline(t)
+		a, ra := open(t, s, rtp.Want{From: camera.Addr()})
+		var rb *recorder
+		for i := range 20 {
+			s.Deliver(inside(a.SSRC(), i), camera, time.Now())
+			s.Deliver(pack(a.SSRC(), 500+i), moved(camera, 30000), time.Now())
+			if i == 10 {
+				_, rb = open(t, s, rtp.Want{From: camera.Addr()})
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := len(ra.log()); n != 20 {
+			t.Errorf("the stream heard %d packets", n)
+		}
+		same(t, rb)
+		if o := s.Orphans(); len(o) != 1 || o[0].Source != moved(camera, 30000) || o[0].Count != 20 {
+			t.Errorf("orphans %+v", o)
+		}
+	})
+}
+
 func TestJunkIsCountedAndOrphansAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := offline(t)

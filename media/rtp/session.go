@@ -248,6 +248,15 @@ func (s *Session) Close() {
 	s.running.Wait()
 }
 
+// elsewhere reports whether the session lives by another source than from, and
+// has no reason to change to that.
+func (s *Session) elsewhere(from netip.AddrPort, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.locked && s.stats.Source != from && (s.expected(s.stats.Source) || !s.expected(from)) &&
+		(s.conn != nil || now.Sub(s.stats.Last) < relockAfter)
+}
+
 // accept takes a packet from a source. mu is held.
 func (s *Session) accept(pkt []byte, from netip.AddrPort, now time.Time) {
 	if s.closed {
