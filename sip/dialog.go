@@ -117,6 +117,19 @@ func (d *Dialog) Bye(ctx context.Context) error {
 	return nil
 }
 
+// ByeAgain sends another BYE of a dialog that is over, because its peer goes on
+// as if it were not, and waits for the answer. Of a live dialog it is Bye.
+func (d *Dialog) ByeAgain(ctx context.Context) error {
+	d.mu.Lock()
+	over := d.ended
+	d.mu.Unlock()
+	if !over {
+		return d.Bye(ctx)
+	}
+	_, err := d.e.do(ctx, d.to(), d.leg, Outgoing{Method: "BYE"})
+	return err
+}
+
 // Info sends INFO in the dialog and returns the answer. A 481 ends the dialog.
 func (d *Dialog) Info(ctx context.Context, contentType string, body []byte) (*Response, error) {
 	return d.Do(ctx, Outgoing{Method: "INFO", ContentType: contentType, Body: body})

@@ -374,6 +374,36 @@ func TestByeWithoutAckAcknowledgesFirst(t *testing.T) {
 	})
 }
 
+// A device that goes on sending after its BYE was answered is told again, where
+// it is now.
+func TestAnEndedDialogCanBeToldAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, nil, nil)
+		d, peer := r.known(flow.UDP)
+		dialog, invite := r.established(d, peer)
+		told := make(chan error, 1)
+		go func() { told <- dialog.Bye(t.Context()) }()
+		first := d.Expect("BYE")
+		d.Answer(first, 200, "OK", "")
+		if err := <-told; err != nil {
+			t.Fatal(err)
+		}
+		moved := r.device(flow.UDP, "192.0.2.20:6000")
+		dialog.Move(moved.Flow(0))
+		go func() { told <- dialog.ByeAgain(t.Context()) }()
+		again := moved.Expect("BYE")
+		a, _ := first.CSeq()
+		if b, _ := again.CSeq(); b <= a || again.Get("Call-ID") != invite.Get("Call-ID") || again.Get("To") != first.Get("To") {
+			t.Errorf("second BYE:\n%s", headersOf(again))
+		}
+		moved.Answer(again, 481, "Call/Transaction Does Not Exist", "")
+		if err := <-told; err != nil {
+			t.Error(err)
+		}
+		d.Silence(time.Minute, nil)
+	})
+}
+
 func TestByeOfThePeerEndsTheDialog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := inMemory(t, nil, nil)

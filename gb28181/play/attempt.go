@@ -22,6 +22,7 @@ type live struct {
 	rx          *engine.Receiver
 	dialog      Dialog
 	transport   string
+	answered    string // SSRC of the answer, "" absent
 	tracks      []*media.Track
 	byeReceived bool // the device said BYE: none is owed
 }
@@ -86,8 +87,8 @@ func (s *session) attempt(n int, transport string) (_ *live, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ended := s.c.ended.watch(rx.SSRC(), dialog)
-	undo.add(func() error { ended(); return bye(dialog) })
+	s.c.ended.leased(rx.SSRC())
+	undo.add(func() error { return s.bye(dialog, rx, answered.SSRC) })
 
 	err = s.stage(n, StageAnswer, func() (detail string, err error) {
 		answered, err = readAnswer(dialog.SDP(), dialog.Source())
@@ -139,7 +140,7 @@ func (s *session) attempt(n int, transport string) (_ *live, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &live{session: s, rx: rx, dialog: dialog, transport: transport, tracks: tracks}, nil
+	return &live{session: s, rx: rx, dialog: dialog, transport: transport, answered: answered.SSRC, tracks: tracks}, nil
 }
 
 // invite sends the offer and turns the outcome into one of this package's causes.
@@ -262,31 +263,37 @@ func wrapWait(cause error, d time.Duration, err error) error {
 
 // close sends BYE and returns port and SSRC.
 func (l *live) close() error {
-	s := l.session
 	var err error
-	if l.byeReceived {
-		s.c.ended.forget(l.dialog)
-	} else {
-		err = bye(l.dialog)
-		s.c.ended.end(l.dialog)
+	if !l.byeReceived {
+		err = l.session.bye(l.dialog, l.rx, l.answered)
 	}
 	return errors.Join(err, l.rx.Close())
 }
 
-// bye ends a dialog. It has a context of its own, because the session's has
-// mostly ended by then.
-func bye(d Dialog) error {
+// bye ends a dialog at where the device is now, and remembers what it sent. It
+// has a context of its own, because the session's has mostly ended by then.
+func (s *session) bye(d Dialog, rx *engine.Receiver, answered string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), byeTimeout)
 	defer cancel()
+	defer func() { s.c.ended.add(newEnded(s.req.Device, d, rx, answered)) }()
 	select {
 	case <-d.Done():
-		return nil // the device was first
+		return nil // the device was first, or its connection is gone
 	default:
 	}
+	s.c.follow(s.req.Device, d)
 	if err := d.Bye(ctx); err != nil {
 		return fmt.Errorf("bye: %w", err)
 	}
 	return nil
+}
+
+// follow has a dialog reach the device where it is now: its port may have moved
+// since the INVITE.
+func (c *Coordinator) follow(device gb28181.ID, d Dialog) {
+	if f, err := c.devices.Flow(device); err == nil {
+		d.Move(f)
+	}
 }
 
 // cleanup closes in reverse order.

@@ -45,10 +45,17 @@ type Inviter interface {
 type Dialog interface {
 	SDP() []byte
 	CallID() string
+	Source() netip.Addr
 	Ack(ctx context.Context) error
 	Bye(ctx context.Context) error
+	// ByeAgain tells a device that goes on sending after the end.
+	ByeAgain(ctx context.Context) error
+	// Move sends what follows to where the device is now.
+	Move(f flow.Flow)
 	Done() <-chan struct{}
-	Source() netip.Addr
+	// Err is why Done was closed; sip.ErrUnreachable when the device's connection
+	// went, of which the device's sending knows nothing.
+	Err() error
 }
 
 // Settings are a device's own choices; empty fields leave it to the configuration.
@@ -89,7 +96,7 @@ type Coordinator struct {
 	closing  bool
 	work     sync.WaitGroup // one for each session's goroutine
 
-	ended *endedDialogs
+	ended endedDialogs
 }
 
 // New makes a coordinator; nothing runs until the first Start.
@@ -100,7 +107,6 @@ func New(cfg Config, d Devices, c Channels, i Inviter, e *engine.Engine, j *jour
 	return &Coordinator{
 		cfg: cfg, devices: d, channels: c, inviter: i, engine: e, journal: j, log: log, metrics: newMetrics(reg),
 		sessions: make(map[media.Key]*session),
-		ended:    newEndedDialogs(),
 	}
 }
 

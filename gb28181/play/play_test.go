@@ -279,19 +279,65 @@ func TestRTPWithoutASessionIsToldAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	st, _ := h.engine.Stats(s.Key)
 	if err := h.play.Stop(t.Context(), s.ID); err != nil {
 		t.Fatal(err)
 	}
-	var ssrc uint32
-	if _, err := fmt.Sscan(strings.TrimLeft(s.SSRC, "0"), &ssrc); err != nil {
-		t.Fatal(err)
-	}
-	h.play.Reconcile(t.Context(), []engine.Orphan{{SSRC: ssrc, Source: netip.MustParseAddrPort("127.0.0.1:9"), Count: 100}, {SSRC: 77, Count: 1}})
-	if n := h.device.byes.Load(); n != 2 {
-		t.Errorf("%d BYEs, want one for the end and one for what goes on", n)
+	h.device.moved = netip.MustParseAddrPort("127.0.0.1:5071")
+	now := time.Now()
+	elsewhere := netip.MustParseAddrPort("192.0.2.9:9")
+	for name, c := range map[string]struct {
+		engine.Orphan
+		told bool
+	}{
+		"the same SSRC":             {engine.Orphan{SSRC: st.SSRC, Source: elsewhere, Last: now.Add(2 * time.Second)}, true},
+		"the same source":           {engine.Orphan{SSRC: 4711, Source: st.Source, Last: now.Add(2 * time.Second)}, true},
+		"what was on the way":       {engine.Orphan{SSRC: st.SSRC, Source: st.Source, Last: now.Add(100 * time.Millisecond)}, false},
+		"what has stopped":          {engine.Orphan{SSRC: st.SSRC, Source: st.Source, Last: now.Add(-10 * time.Second)}, false},
+		"what we never asked to be": {engine.Orphan{SSRC: 77, Source: elsewhere, Last: now.Add(2 * time.Second)}, false},
+	} {
+		before := h.device.again.Load()
+		h.play.Reconcile(t.Context(), []engine.Orphan{c.Orphan})
+		if told := h.device.again.Load() == before+1; told != c.told {
+			t.Errorf("%s: told %v, want %v", name, told, c.told)
+		}
 	}
 	if !h.journalled("stream.orphan") {
 		t.Error("no event tells of it")
+	}
+	if to := h.device.lastFlow(); to.Remote != h.device.moved {
+		t.Errorf("BYE went to %v, the device is at %v", to.Remote, h.device.moved)
+	}
+}
+
+func TestByeGoesToWhereTheDeviceIsNow(t *testing.T) {
+	h := newHouse(t)
+	s, err := h.play.Start(t.Context(), play.Request{Device: camera, Channel: camera})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.device.moved = netip.MustParseAddrPort("127.0.0.1:5071")
+	if err := h.play.Stop(t.Context(), s.ID); err != nil {
+		t.Fatal(err)
+	}
+	if to := h.device.lastFlow(); to.Remote != h.device.moved {
+		t.Errorf("BYE went to %v, the device is at %v", to.Remote, h.device.moved)
+	}
+}
+
+// The device does not know that its connection was lost and sends on.
+func TestADeviceWhoseConnectionWentIsToldLater(t *testing.T) {
+	h := newHouse(t)
+	s, err := h.play.Start(t.Context(), play.Request{Device: camera, Channel: camera})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, _ := h.engine.Stats(s.Key)
+	h.device.lose()
+	h.eventually("nothing leased", h.idle)
+	h.play.Reconcile(t.Context(), []engine.Orphan{{SSRC: st.SSRC, Source: st.Source, Last: time.Now().Add(2 * time.Second)}})
+	if h.device.byes.Load() != 0 || h.device.again.Load() != 1 {
+		t.Errorf("%d BYEs, then %d more", h.device.byes.Load(), h.device.again.Load())
 	}
 }
 
@@ -412,12 +458,14 @@ type fakeDevice struct {
 	noKey        bool
 	hangUpAtOnce bool
 
-	invites, byes, cancelled, open, keyFrames atomic.Int64
-	wait                                      sync.WaitGroup
+	invites, byes, again, cancelled, open, keyFrames atomic.Int64
+	wait                                             sync.WaitGroup
 
 	mu      sync.Mutex
 	subject string
 	dialogs []*fakeDialog
+	flow    flow.Flow // of the last BYE
+	moved   netip.AddrPort
 }
 
 func (d *fakeDevice) Device(id gb28181.ID) (gb28181.Device, bool) {
@@ -428,7 +476,11 @@ func (d *fakeDevice) Flow(gb28181.ID) (flow.Flow, error) {
 	if d.offline {
 		return flow.Flow{}, gb28181.ErrOffline
 	}
-	return flow.Flow{Transport: flow.UDP, Local: netip.MustParseAddrPort("127.0.0.1:5060"), Remote: netip.MustParseAddrPort("127.0.0.1:5070")}, nil
+	f := flow.Flow{Transport: flow.UDP, Local: netip.MustParseAddrPort("127.0.0.1:5060"), Remote: netip.MustParseAddrPort("127.0.0.1:5070")}
+	if d.moved.IsValid() {
+		f.Remote = d.moved
+	}
+	return f, nil
 }
 
 func (d *fakeDevice) Heard(gb28181.ID, shadow.Evidence, flow.Flow, time.Time) {}
@@ -455,7 +507,19 @@ func (d *fakeDevice) lastSubject() string {
 func (d *fakeDevice) hangUp() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.dialogs[len(d.dialogs)-1].end()
+	d.dialogs[len(d.dialogs)-1].end(sip.ErrPeerBye)
+}
+
+func (d *fakeDevice) lose() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dialogs[len(d.dialogs)-1].end(sip.ErrUnreachable)
+}
+
+func (d *fakeDevice) lastFlow() flow.Flow {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.flow
 }
 
 func (d *fakeDevice) Invite(ctx context.Context, _ sip.Peer, i sip.Invite) (play.Dialog, error) {
@@ -494,6 +558,8 @@ type fakeDialog struct {
 	offer  gbsdp.Description
 	done   chan struct{}
 	once   sync.Once
+	err    error
+	flow   flow.Flow
 }
 
 func (g *fakeDialog) SDP() []byte {
@@ -515,11 +581,13 @@ func (g *fakeDialog) SDP() []byte {
 func (g *fakeDialog) CallID() string        { return fmt.Sprintf("%p", g) }
 func (g *fakeDialog) Source() netip.Addr    { return netip.MustParseAddr("127.0.0.1") }
 func (g *fakeDialog) Done() <-chan struct{} { return g.done }
+func (g *fakeDialog) Err() error            { return g.err }
+func (g *fakeDialog) Move(f flow.Flow)      { g.flow = f }
 
 func (g *fakeDialog) Ack(context.Context) error {
 	d := g.device
 	if d.hangUpAtOnce {
-		g.end()
+		g.end(sip.ErrPeerBye)
 		return nil
 	}
 	m := g.offer.First("video")
@@ -532,12 +600,26 @@ func (g *fakeDialog) Ack(context.Context) error {
 
 func (g *fakeDialog) Bye(context.Context) error {
 	g.device.byes.Add(1)
-	g.end()
+	g.reached()
+	g.end(nil)
 	return nil
 }
 
-func (g *fakeDialog) end() {
+func (g *fakeDialog) ByeAgain(context.Context) error {
+	g.device.again.Add(1)
+	g.reached()
+	return nil
+}
+
+func (g *fakeDialog) reached() {
+	g.device.mu.Lock()
+	defer g.device.mu.Unlock()
+	g.device.flow = g.flow
+}
+
+func (g *fakeDialog) end(err error) {
 	g.once.Do(func() {
+		g.err = err
 		close(g.done)
 		g.device.open.Add(-1)
 	})

@@ -2,10 +2,13 @@ package play
 
 import (
 	"context"
+	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"fengsui/gb28181"
 	"fengsui/media/engine"
 	"fengsui/shadow"
 	"fengsui/shadow/journal"
@@ -18,6 +21,9 @@ const (
 	reconcileEvery = time.Minute
 	endedKeep      = 10 * time.Minute // how long an ended dialog can be asked for another BYE
 	endedMost      = 4096             // older ones are forgotten first
+	orphanSilent   = 5 * time.Second  // without a packet an orphan has stopped
+	orphanLate     = time.Second      // packets up to so long after the end were on the way
+	tellingMost    = 32               // BYEs of one reconciliation that wait for answers at a time
 )
 
 // Run compares each minute what we think with what arrives, until ctx ends: RTP
@@ -40,27 +46,44 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	}
 }
 
-// Reconcile acts on RTP without a session once. It is exported for operators'
-// tools and tests; Run calls it each minute.
+// Reconcile acts once on RTP that goes on without a session. It is exported for
+// operators' tools and tests; Run calls it each minute.
 func (c *Coordinator) Reconcile(ctx context.Context, orphans []engine.Orphan) {
-	c.ended.prune(time.Now())
+	now := time.Now()
+	c.ended.prune(now)
+	var telling sync.WaitGroup
+	free := make(chan struct{}, tellingMost)
 	for _, o := range orphans {
-		d := c.ended.find(o.SSRC)
-		if d == nil {
+		if now.Sub(o.Last) >= orphanSilent {
+			continue // it has stopped
+		}
+		e, known := c.ended.find(o)
+		switch {
+		case !known:
 			c.metrics.orphans.WithLabelValues("stranger").Inc()
 			c.log.Warn().Str("source", o.Source.String()).Uint32("ssrc", o.SSRC).Uint64("packets", o.Count).
 				Msg("rtp without a session")
-			continue
+		case o.Last.Sub(e.at) >= orphanLate: // else what was on the way
+			free <- struct{}{}
+			telling.Go(func() {
+				defer func() { <-free }()
+				c.tellAgain(ctx, e, o)
+			})
 		}
-		c.metrics.orphans.WithLabelValues("bye").Inc()
-		ctx, cancel := context.WithTimeout(ctx, byeTimeout)
-		err := d.Bye(ctx)
-		cancel()
-		c.log.Info().Str("source", o.Source.String()).Uint32("ssrc", o.SSRC).Str("call_id", d.CallID()).AnErr("err", err).
-			Msg("sent BYE again: rtp goes on after its session ended")
-		c.journal.Append(journal.Event{At: time.Now(), Type: "stream.orphan", Data: map[string]any{
-			"ssrc": strconv.FormatUint(uint64(o.SSRC), 10), "source": o.Source.String(), "call_id": d.CallID()}})
 	}
+	telling.Wait()
+}
+
+func (c *Coordinator) tellAgain(ctx context.Context, e endedDialog, o engine.Orphan) {
+	ctx, cancel := context.WithTimeout(ctx, byeTimeout)
+	defer cancel()
+	c.follow(e.device, e.dialog)
+	err := e.dialog.ByeAgain(ctx)
+	c.metrics.orphans.WithLabelValues("bye").Inc()
+	c.log.Info().Str("device", string(e.device)).Str("source", o.Source.String()).Uint32("ssrc", o.SSRC).Str("call_id", e.dialog.CallID()).
+		AnErr("err", err).Msg("sent BYE again: rtp goes on after its session ended")
+	c.journal.Append(journal.Event{At: time.Now(), Type: "stream.orphan", Device: string(e.device), Data: map[string]any{
+		"ssrc": strconv.FormatUint(uint64(o.SSRC), 10), "source": o.Source.String(), "call_id": e.dialog.CallID()}})
 }
 
 func (c *Coordinator) tellLife(now time.Time) {
@@ -83,75 +106,77 @@ func (c *Coordinator) tellLife(now time.Time) {
 	}
 }
 
-// endedDialogs remembers by SSRC the dialogs that ended lately, bounded by
-// number and age, so that a device that goes on sending can be told again.
+// endedDialogs remembers the dialogs that ended lately, bounded by number and
+// age, so that a device that goes on sending can be told again.
 type endedDialogs struct {
-	mu      sync.Mutex
-	current map[Dialog]uint32
-	ended   map[uint32]endedDialog
+	mu   sync.Mutex
+	list []endedDialog // the oldest first
 }
 
+// endedDialog is a dialog that ended and what its device sent.
 type endedDialog struct {
+	device gb28181.ID
 	dialog Dialog
 	at     time.Time
+	source netip.AddrPort // invalid where nothing came
+	ssrcs  []uint32       // leased, answered and received: a device may mix them up
 }
 
-func newEndedDialogs() *endedDialogs {
-	return &endedDialogs{current: make(map[Dialog]uint32), ended: make(map[uint32]endedDialog)}
+func newEnded(device gb28181.ID, d Dialog, rx *engine.Receiver, answered string) endedDialog {
+	st := rx.Stats()
+	e := endedDialog{device: device, dialog: d, at: time.Now(), source: st.Source}
+	for _, text := range []string{rx.SSRC(), answered} {
+		if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+			e.ssrcs = append(e.ssrcs, uint32(n))
+		}
+	}
+	if st.Source.IsValid() {
+		e.ssrcs = append(e.ssrcs, st.SSRC)
+	}
+	return e
 }
 
-// watch notes which SSRC a dialog has; the function it returns moves it to the ended.
-func (e *endedDialogs) watch(ssrc string, d Dialog) func() {
+func (l *endedDialogs) add(e endedDialog) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.list) >= endedMost {
+		l.list = slices.Delete(l.list, 0, len(l.list)-endedMost+1)
+	}
+	l.list = append(l.list, e)
+}
+
+// leased says that an SSRC is another stream's from now on.
+func (l *endedDialogs) leased(ssrc string) {
 	n, err := strconv.ParseUint(ssrc, 10, 32)
 	if err != nil {
-		return func() {}
-	}
-	e.mu.Lock()
-	e.current[d] = uint32(n)
-	delete(e.ended, uint32(n))
-	e.mu.Unlock()
-	return func() { e.end(d) }
-}
-
-func (e *endedDialogs) end(d Dialog) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	ssrc, ok := e.current[d]
-	if !ok {
 		return
 	}
-	delete(e.current, d)
-	if len(e.ended) >= endedMost {
-		var oldest uint32
-		at := time.Now()
-		for s, x := range e.ended {
-			if !x.at.After(at) {
-				oldest, at = s, x.at
-			}
-		}
-		delete(e.ended, oldest)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.list {
+		l.list[i].ssrcs = slices.DeleteFunc(l.list[i].ssrcs, func(s uint32) bool { return s == uint32(n) })
 	}
-	e.ended[ssrc] = endedDialog{d, time.Now()}
 }
 
-func (e *endedDialogs) forget(d Dialog) {
-	e.mu.Lock()
-	delete(e.current, d)
-	e.mu.Unlock()
-}
-
-func (e *endedDialogs) find(ssrc uint32) Dialog {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.ended[ssrc].dialog
-}
-
-func (e *endedDialogs) prune(now time.Time) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for s, x := range e.ended {
-		if now.Sub(x.at) > endedKeep {
-			delete(e.ended, s)
+// find is the dialog that an orphan was sent for: the newest from its source,
+// else the newest with its SSRC.
+func (l *endedDialogs) find(o engine.Orphan) (found endedDialog, known bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := len(l.list) - 1; i >= 0; i-- {
+		e := &l.list[i]
+		if e.source == o.Source {
+			return *e, true
+		}
+		if !known && slices.Contains(e.ssrcs, o.SSRC) {
+			found, known = *e, true
 		}
 	}
+	return found, known
+}
+
+func (l *endedDialogs) prune(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = slices.DeleteFunc(l.list, func(e endedDialog) bool { return now.Sub(e.at) > endedKeep })
 }

@@ -15,6 +15,7 @@ import (
 	"fengsui/media/engine"
 	"fengsui/shadow"
 	"fengsui/shadow/journal"
+	"fengsui/sip"
 )
 
 // byeTimeout bounds the wait for the answer to a BYE; the transaction itself goes on.
@@ -156,6 +157,9 @@ func (s *session) watch(l *live) string {
 	case <-s.ctx.Done():
 		return context.Cause(s.ctx).Error()
 	case <-l.dialog.Done():
+		if errors.Is(l.dialog.Err(), sip.ErrUnreachable) {
+			return "the device's signalling connection closed"
+		}
 		l.byeReceived = true
 		return "the device ended it"
 	case <-l.rx.Done():
