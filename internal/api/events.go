@@ -195,5 +195,6 @@ func (e *watcher) put(format string, args ...any) error {
 	if err := e.rc.Flush(); err != nil {
 		return fmt.Errorf("flush event: %w", err)
 	}
+	_ = e.rc.SetWriteDeadline(time.Time{}) // left set, HTTP/2 would end a stream that only waits
 	return nil
 }

@@ -130,6 +130,28 @@ func TestLongAddressesOfRepeatablePostsAreNotKept(t *testing.T) {
 	}
 }
 
+// HTTP/2 resets a stream at its deadline even when nothing is being written.
+func TestEventStreamThatWaitsHasNoDeadline(t *testing.T) {
+	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	e := &watcher{w: w, rc: http.NewResponseController(w)}
+	if err := e.put(": \n\n"); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.set) != 2 || w.set[0].IsZero() || !w.set[1].IsZero() {
+		t.Errorf("deadlines %v, want one while it writes and none after", w.set)
+	}
+}
+
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set []time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.set = append(d.set, t)
+	return nil
+}
+
 func TestPasswordHashesVerifyAndBadOnesAreErrors(t *testing.T) {
 	h := HashPassword("a good password")
 	if ok, err := verifyPassword(h, "a good password"); !ok || err != nil {

@@ -348,6 +348,33 @@ func TestViewerThatTakesNothingIsEndedAfterFiveSeconds(t *testing.T) {
 	})
 }
 
+// HTTP/2 resets a stream at its deadline even when nothing is being written.
+func TestViewerOfACameraThatPausesStays(t *testing.T) {
+	frames := mediatest.H264()
+	r := mediatest.NewReader([]*media.Track{frames[0].Track}, frames[:3]...)
+	r.End()
+	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	handler(t, r, prometheus.NewRegistry()).ServeStream(w, httptest.NewRequest(http.MethodGet, "/x.flv", nil), key)
+	if len(w.set) != 6 {
+		t.Fatalf("deadlines %v, want two for each of three frames", w.set)
+	}
+	for i, d := range w.set {
+		if d.IsZero() != (i%2 == 1) {
+			t.Errorf("deadline %d is %v: want one while it writes and none while it waits", i, d)
+		}
+	}
+}
+
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set []time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.set = append(d.set, t)
+	return nil
+}
+
 func TestViewerThatLeavesIsForgotten(t *testing.T) {
 	frames := mediatest.H264()
 	r := mediatest.NewReader([]*media.Track{frames[0].Track}, frames[0])
