@@ -47,6 +47,8 @@ const (
 	journalEvents  = 65536
 	attemptRows    = 1000
 	headerTimeout  = 10 * time.Second
+	idleHTTP       = 2 * time.Minute  // a kept-alive connection without a request
+	answerTimeout  = 10 * time.Minute // longer than any start; what streams sets its own deadlines
 	maxHeaderBytes = 64 << 10
 	idleTCP        = 10 * time.Minute
 )
@@ -207,7 +209,9 @@ func (a *App) buildFace() (err error) {
 	if err != nil {
 		return err
 	}
-	a.http = &http.Server{Handler: a.api.Handler(), ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeaderBytes}
+	a.http = &http.Server{
+		Handler: a.api.Handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleHTTP, WriteTimeout: answerTimeout, MaxHeaderBytes: maxHeaderBytes,
+	}
 	if cfg.HTTP.TLS.Cert != "" {
 		if err := a.loadCertificate(cfg); err != nil {
 			return err
