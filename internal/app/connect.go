@@ -143,7 +143,11 @@ func (a *App) restore(ctx context.Context) error {
 	}
 	saved := make([]device.Saved, 0, len(records))
 	for _, r := range records {
-		saved = append(saved, fromRecord(r))
+		d := fromRecord(r)
+		if p, ok := a.store.Provisioned(r.ID); ok {
+			d.Follow = device.Follow(p.Follow)
+		}
+		saved = append(saved, d)
 	}
 	devices := a.table.Restore(saved)
 	for _, d := range a.store.Devices() {
@@ -177,19 +181,28 @@ func (a *App) restore(ctx context.Context) error {
 
 func toRecord(s device.Saved) store.Registration {
 	d := &s.Device
-	return store.Registration{
+	r := store.Registration{
 		ID: d.ID, Flow: store.Flow(s.Flow),
 		Contact: d.Contact, CallID: s.CallID, UserAgent: d.UserAgent, Edition: d.Edition, Charset: d.Charset,
 		Name: d.Name, Manufacturer: d.Manufacturer, Model: d.Model, Firmware: d.Firmware,
 		RegisteredAt: d.RegisteredAt, ExpiresAt: d.ExpiresAt, KeepaliveAt: d.KeepaliveAt,
 	}
+	if p := &d.Presence; p.State == shadow.Offline {
+		r.Offline, r.OfflineReason, r.OfflineAt = string(p.Evidence), p.Reason, p.At
+	}
+	return r
 }
 
 func fromRecord(r store.Registration) device.Saved {
 	f := flow.Flow(r.Flow)
+	var p shadow.Presence
+	if r.Offline != "" {
+		p = shadow.Presence{State: shadow.Offline, Evidence: shadow.Evidence(r.Offline), Reason: r.OfflineReason, At: r.OfflineAt, Since: r.OfflineAt}
+	}
 	return device.Saved{CallID: r.CallID, Flow: f, Device: gb28181.Device{
 		ID: r.ID, Kind: gb28181.KindGB28181, Name: r.Name, Transport: f.Transport, Remote: f.Remote.String(), Contact: r.Contact,
 		UserAgent: r.UserAgent, Edition: r.Edition, Charset: r.Charset, Manufacturer: r.Manufacturer, Model: r.Model, Firmware: r.Firmware,
 		RegisteredAt: r.RegisteredAt, ExpiresAt: r.ExpiresAt, KeepaliveAt: r.KeepaliveAt,
+		Presence: p,
 	}}
 }

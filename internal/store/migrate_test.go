@@ -1,8 +1,10 @@
 package store
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,17 +13,23 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// with returns the embedded migrations and a second one of the test's.
-func with(t *testing.T, second string) fs.FS {
+// with returns the embedded migrations and one more, the test's, and the version
+// before it.
+func with(t *testing.T, next string) (dir fs.FS, version int) {
 	t.Helper()
-	first, err := fs.ReadFile(migrations, "migrations/00001_spine.sql")
+	embedded, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fstest.MapFS{
-		"00001_spine.sql":  {Data: first},
-		"00002_second.sql": {Data: []byte("-- +goose Up\n" + second)},
+	all := fstest.MapFS{fmt.Sprintf("%05d_next.sql", len(embedded)+1): {Data: []byte("-- +goose Up\n" + next)}}
+	for _, name := range embedded {
+		data, err := fs.ReadFile(migrations, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[path.Base(name)] = &fstest.MapFile{Data: data}
 	}
+	return all, len(embedded)
 }
 
 func TestOlderDatabaseIsCopiedBeforeItIsMigrated(t *testing.T) {
@@ -41,12 +49,14 @@ func TestOlderDatabaseIsCopiedBeforeItIsMigrated(t *testing.T) {
 	}
 
 	// A migration that fails half-way leaves the copy and the old version.
-	_, err = openWith(t.Context(), cfg, with(t, "CREATE TABLE more (x);\nNONSENSE;\n"), nil, zerolog.Nop())
-	if err == nil || !strings.Contains(err.Error(), "from version 1 to 2") {
+	dir, now := with(t, "CREATE TABLE more (x);\nNONSENSE;\n")
+	_, err = openWith(t.Context(), cfg, dir, nil, zerolog.Nop())
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("from version %d to %d", now, now+1)) {
 		t.Fatalf("open with a broken migration = %v", err)
 	}
 
-	s, err = openWith(t.Context(), cfg, with(t, "DELETE FROM settings;\n"), nil, zerolog.Nop())
+	dir, _ = with(t, "DELETE FROM settings;\n")
+	s, err = openWith(t.Context(), cfg, dir, nil, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,12 +64,13 @@ func TestOlderDatabaseIsCopiedBeforeItIsMigrated(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// The binary of version 1 refuses the result, names the copy, and runs on it.
+	// The binary of the version before refuses the result, names the copy, and runs on it.
+	backup := fmt.Sprintf("%s.v%d.bak", cfg.Path, now)
 	_, err = Open(t.Context(), cfg, nil, zerolog.Nop())
-	if err == nil || !strings.Contains(err.Error(), cfg.Path+".v1.bak") {
+	if err == nil || !strings.Contains(err.Error(), backup) {
 		t.Fatalf("open of a newer database = %v, want the copy named", err)
 	}
-	if err := os.Rename(cfg.Path+".v1.bak", cfg.Path); err != nil {
+	if err := os.Rename(backup, cfg.Path); err != nil {
 		t.Fatal(err)
 	}
 	s, err = Open(t.Context(), cfg, nil, zerolog.Nop())

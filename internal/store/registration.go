@@ -21,7 +21,7 @@ type Flow struct {
 }
 
 // Registration is what is needed to restore a device after a restart, as
-// unknown until it is heard. Times have milliseconds.
+// unknown until it is heard, or as offline if it was. Times have milliseconds.
 type Registration struct {
 	ID        gb28181.ID
 	Flow      Flow
@@ -39,6 +39,10 @@ type Registration struct {
 	RegisteredAt time.Time
 	ExpiresAt    time.Time
 	KeepaliveAt  time.Time
+
+	Offline       string // a shadow.Evidence; "" for one that is not offline
+	OfflineReason string // in words
+	OfflineAt     time.Time
 }
 
 // SaveRegistration keeps a registration soon (see [Config.FlushEvery]); of
@@ -126,8 +130,8 @@ func (s *Store) flushQueued(ctx context.Context) error {
 
 const (
 	upsertRegistration = `INSERT OR REPLACE INTO registrations (id, transport, listener, local, remote, contact, call_id,
-		user_agent, edition, charset, name, manufacturer, model, firmware, registered_at, expires_at, keepalive_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		user_agent, edition, charset, name, manufacturer, model, firmware, registered_at, expires_at, keepalive_at,
+		offline, offline_reason, offline_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	deleteRegistration = "DELETE FROM registrations WHERE id = ?"
 	upsertChannel      = `INSERT OR REPLACE INTO channels (device, id, name, manufacturer, model, civil_code, address,
 		parental, parent_id, business_group, is_on, off_reason, ptz_type, longitude, latitude, streams, secrecy)
@@ -169,7 +173,8 @@ func (p *pending) write(device gb28181.ID, exec func(string, ...any) error) erro
 	if r := p.registration; r != nil {
 		errs = append(errs, exec(upsertRegistration, string(r.ID), r.Flow.Transport, r.Flow.Listener, addr(r.Flow.Local), addr(r.Flow.Remote),
 			r.Contact, r.CallID, r.UserAgent, r.Edition.String(), r.Charset, r.Name, r.Manufacturer, r.Model, r.Firmware,
-			millis(r.RegisteredAt), millis(r.ExpiresAt), millis(r.KeepaliveAt)))
+			millis(r.RegisteredAt), millis(r.ExpiresAt), millis(r.KeepaliveAt),
+			r.Offline, r.OfflineReason, millis(r.OfflineAt)))
 	} else if p.forget {
 		errs = append(errs, exec(deleteRegistration, string(device)))
 	}
@@ -190,7 +195,8 @@ func (p *pending) write(device gb28181.ID, exec func(string, ...any) error) erro
 // Registrations returns all that are kept and written.
 func (s *Store) Registrations(ctx context.Context) ([]Registration, error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT id, transport, listener, local, remote, contact, call_id, user_agent,
-		edition, charset, name, manufacturer, model, firmware, registered_at, expires_at, keepalive_at FROM registrations`)
+		edition, charset, name, manufacturer, model, firmware, registered_at, expires_at, keepalive_at,
+		offline, offline_reason, offline_at FROM registrations`)
 	if err != nil {
 		return nil, fmt.Errorf("read registrations: %w", err)
 	}
@@ -199,14 +205,16 @@ func (s *Store) Registrations(ctx context.Context) ([]Registration, error) {
 	for rows.Next() {
 		var r Registration
 		var local, remote, edition string
-		var registered, expires, keepalive int64
+		var registered, expires, keepalive, offline int64
 		if err := rows.Scan(&r.ID, &r.Flow.Transport, &r.Flow.Listener, &local, &remote, &r.Contact, &r.CallID, &r.UserAgent,
-			&edition, &r.Charset, &r.Name, &r.Manufacturer, &r.Model, &r.Firmware, &registered, &expires, &keepalive); err != nil {
+			&edition, &r.Charset, &r.Name, &r.Manufacturer, &r.Model, &r.Firmware, &registered, &expires, &keepalive,
+			&r.Offline, &r.OfflineReason, &offline); err != nil {
 			return nil, fmt.Errorf("read registrations: %w", err)
 		}
 		r.Flow.Local, r.Flow.Remote = parseAddr(local), parseAddr(remote)
 		r.Edition = gb28181.ParseEdition(edition)
 		r.RegisteredAt, r.ExpiresAt, r.KeepaliveAt = fromMillis(registered), fromMillis(expires), fromMillis(keepalive)
+		r.OfflineAt = fromMillis(offline)
 		all = append(all, r)
 	}
 	if err := rows.Err(); err != nil {

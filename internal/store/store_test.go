@@ -151,6 +151,7 @@ func registration(id gb28181.ID) store.Registration {
 		ID: id, Contact: "sip:" + string(id) + "@192.0.2.20:5060", CallID: "c1", UserAgent: "IPC/1", Edition: gb28181.Edition2016, Charset: "GB18030",
 		Flow: store.Flow(flow.Flow{Transport: flow.TCP, Listener: 1, Local: netip.MustParseAddrPort("192.0.2.1:5060"), Remote: netip.MustParseAddrPort("[2001:db8::1]:40000")}),
 		Name: "球机", Manufacturer: "M", Model: "X", Firmware: "V1", RegisteredAt: at, ExpiresAt: at.Add(time.Hour), KeepaliveAt: at.Add(time.Minute),
+		Offline: "unregister", OfflineReason: "unregistered", OfflineAt: at.Add(time.Second),
 	}
 }
 
