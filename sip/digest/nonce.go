@@ -21,7 +21,7 @@ var (
 
 // A nonce is 24 bytes in unpadded base64url, 32 characters:
 //
-//	0-7   time of issue, nanoseconds of the Unix epoch, big endian
+//	0-7   time of issue, nanoseconds of the Unix epoch by [Nonces.clock], big endian
 //	8-23  first 16 bytes of HMAC-SHA256(secret, bytes 0-7, IP as 16 bytes, ID)
 const (
 	nonceTime = 8
@@ -39,6 +39,8 @@ const ahead = 5 * time.Second
 // Its methods may be called from several goroutines.
 type Nonces struct {
 	lifetime time.Duration
+	base     time.Time
+	epoch    int64        // base in nanoseconds of the Unix epoch
 	last     atomic.Int64 // time of issue of the newest nonce
 	macs     sync.Pool    // of hash.Hash
 }
@@ -50,7 +52,8 @@ func NewNonces(secret []byte, lifetime time.Duration) *Nonces {
 		lifetime = 120 * time.Second
 	}
 	key := append([]byte(nil), secret...)
-	n := &Nonces{lifetime: lifetime}
+	n := &Nonces{lifetime: lifetime, base: time.Now()}
+	n.epoch = n.base.UnixNano()
 	n.macs.New = func() any { return hmac.New(sha256.New, key) }
 	return n
 }
@@ -58,10 +61,15 @@ func NewNonces(secret []byte, lifetime time.Duration) *Nonces {
 // Lifetime is how long a nonce is good for.
 func (n *Nonces) Lifetime() time.Duration { return n.lifetime }
 
+// clock is the system's clock as it was set when the process started. It goes
+// on evenly when that is set back, after which every nonce would otherwise be
+// from the future until the old time is reached again.
+func (n *Nonces) clock(now time.Time) int64 { return n.epoch + int64(now.Sub(n.base)) }
+
 // Make returns a nonce for this ID speaking from this address. The port is no
 // part of it: NAT may give the second REGISTER another one.
 func (n *Nonces) Make(id string, ip netip.Addr, now time.Time) string {
-	issued := now.UnixNano()
+	issued := n.clock(now)
 	for {
 		last := n.last.Load()
 		if issued <= last {
@@ -88,7 +96,7 @@ func (n *Nonces) Check(nonce, id string, ip netip.Addr, now time.Time) error {
 	if !hmac.Equal(want[nonceTime:], raw[nonceTime:]) {
 		return ErrNonceForeign
 	}
-	age := now.Sub(issuedAt(&raw))
+	age := time.Duration(n.clock(now) - issuedAt(&raw).UnixNano())
 	if age > n.lifetime || age < -ahead {
 		return ErrNonceExpired
 	}
