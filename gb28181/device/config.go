@@ -129,6 +129,8 @@ type Registration struct {
 	// KeepaliveExtends lets each keepalive renew the registration, for devices
 	// that never register again (signalling.md section 9, row 7).
 	KeepaliveExtends bool
+	// KeepTransport keeps the binding on its transport whatever Follow says.
+	KeepTransport bool
 }
 
 // Bound is what a registration meant.
@@ -146,5 +148,6 @@ type Saved struct {
 	CallID           string
 	Follow           Follow
 	KeepaliveExtends bool
+	KeepTransport    bool
 	Rhythm           shadow.Rhythm // zero: the table's
 }

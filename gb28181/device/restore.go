@@ -18,7 +18,7 @@ func (t *Table) Saved(id gb28181.ID) (Saved, bool) {
 	defer r.mu.Unlock()
 	return Saved{
 		Device: r.present(time.Now()), Flow: r.flow, CallID: r.callID,
-		Follow: r.follow, KeepaliveExtends: r.extends, Rhythm: r.rhythm,
+		Follow: r.follow, KeepaliveExtends: r.extends, KeepTransport: r.stays, Rhythm: r.rhythm,
 	}, true
 }
 
@@ -73,7 +73,8 @@ func (t *Table) restore(s *Saved, now time.Time) bool {
 	}
 	t.counts[shadow.Unknown].Add(-1)
 	t.counts[p.State].Add(1)
-	r.dev, r.callID, r.follow, r.extends, r.rhythm = d, s.CallID, s.Follow, s.KeepaliveExtends, s.Rhythm
+	r.dev, r.callID, r.rhythm = d, s.CallID, s.Rhythm
+	r.follow, r.extends, r.stays = s.Follow, s.KeepaliveExtends, s.KeepTransport
 	r.granted = d.ExpiresAt.Sub(d.RegisteredAt)
 	r.heard = later(d.KeepaliveAt, d.RegisteredAt)
 	r.since = now

@@ -29,6 +29,7 @@ type row struct {
 	granted time.Duration
 	follow  Follow
 	extends bool
+	stays   bool          // on its transport
 	rhythm  shadow.Rhythm // zero: the table's
 
 	heard   time.Time // newest sign of life

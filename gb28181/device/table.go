@@ -132,7 +132,7 @@ func (t *Table) Bind(reg Registration) (Bound, error) {
 		}
 	}
 	r.bound, r.callID, r.granted = true, reg.CallID, reg.Expires
-	r.follow, r.extends = reg.Follow, reg.KeepaliveExtends
+	r.follow, r.extends, r.stays = reg.Follow, reg.KeepaliveExtends, reg.KeepTransport
 	r.candidate = flow.Flow{}
 	r.dev.Contact = reg.Contact
 	r.dev.RegisteredAt, r.dev.ExpiresAt = reg.At, reg.At.Add(reg.Expires)
@@ -468,6 +468,9 @@ func (t *Table) unbound(r *row) {
 
 // mayMove reports whether the binding follows to f, and else may have f probed.
 func (t *Table) mayMove(r *row, f flow.Flow, at time.Time) bool {
+	if r.stays && f.Transport != r.flow.Transport {
+		return false
+	}
 	rule := r.follow
 	if rule == "" {
 		rule = t.cfg.Follow

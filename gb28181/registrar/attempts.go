@@ -22,6 +22,7 @@ const (
 	CheckRealm     = "realm"
 	CheckPassword  = "password"
 	CheckAddress   = "not allowed address"
+	CheckTransport = "transport"
 	CheckApproval  = "pending approval"
 	CheckNoSecond  = "no second REGISTER"
 	CheckTableFull = "device table full"

@@ -20,6 +20,9 @@ type Account struct {
 	Password string         // "" is the common password
 	Auth     string         // AuthDigest, also when empty, or AuthNone
 	Allow    []netip.Prefix // addresses it may register from; empty is any, and none with AuthNone
+	// Transport is the one it must register by, flow.UDP, TCP or TLS; "" is any.
+	Transport string
+	Edition   gb28181.Edition // instead of what it announces, unless unknown
 	// Algorithms to offer instead of the common ones, in this order.
 	Algorithms []digest.Algorithm
 	Follow     device.Follow // "" is the common rule

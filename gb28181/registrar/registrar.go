@@ -16,6 +16,7 @@ import (
 	"fengsui/gb28181/device"
 	"fengsui/internal/telemetry"
 	"fengsui/sip/digest"
+	"fengsui/sip/flow"
 	"fengsui/sip/intake"
 )
 
@@ -69,7 +70,10 @@ func (g *Registrar) Register(r *intake.Request) intake.Answer {
 	p := peer{string(id), ip}
 	acc, known := g.accounts.Account(id)
 	if acc.Auth == AuthNone && contains(acc.Allow, ip) {
-		if g.cfg.ApproveUnknown && !acc.Approved {
+		switch {
+		case !acc.takes(r.Flow):
+			return g.refuse(p, r, acc.wrongTransport(r.Flow))
+		case g.cfg.ApproveUnknown && !acc.Approved:
 			return g.refuse(p, r, refusal{CheckApproval, "approve the device to let it in"})
 		}
 		return g.accept(id, p, &acc, r)
@@ -93,7 +97,7 @@ func (g *Registrar) Register(r *intake.Request) intake.Answer {
 		}
 		return g.challenge(p, &acc, r, true)
 	}
-	if why := g.judge(id, p, &acc, known, &c); why.check != "" {
+	if why := g.judge(id, p, &acc, known, &c, r.Flow); why.check != "" {
 		return g.refuse(p, r, why)
 	}
 	if !g.replay.take(id, issued, &c, r.At) {
@@ -122,7 +126,7 @@ func (g *Registrar) nonce(c *digest.Credentials, p peer, r *intake.Request) (iss
 }
 
 // judge is the verdict over credentials with a good nonce.
-func (g *Registrar) judge(id gb28181.ID, p peer, acc *Account, known bool, c *digest.Credentials) refusal {
+func (g *Registrar) judge(id gb28181.ID, p peer, acc *Account, known bool, c *digest.Credentials, f flow.Flow) refusal {
 	common := g.cfg.Password()
 	password := acc.Password
 	if password == "" {
@@ -143,10 +147,21 @@ func (g *Registrar) judge(id gb28181.ID, p peer, acc *Account, known bool, c *di
 	switch {
 	case acc.Auth == AuthNone, len(acc.Allow) > 0 && !contains(acc.Allow, p.ip):
 		return refusal{CheckAddress, p.ip.String() + " is not among the addresses this device may use"}
+	case !acc.takes(f):
+		return acc.wrongTransport(f)
 	case g.cfg.ApproveUnknown && !(known && acc.Approved):
 		return refusal{CheckApproval, "its password is right; approve the device to let it in"}
 	}
 	return refusal{}
+}
+
+func (acc *Account) takes(f flow.Flow) bool {
+	return acc.Transport == "" || acc.Transport == f.Transport
+}
+
+func (acc *Account) wrongTransport(f flow.Flow) refusal {
+	return refusal{CheckTransport, "it registers by " + strings.ToUpper(f.Transport) + ", and " + strings.ToUpper(acc.Transport) +
+		" is required of it: set it so in the device, or allow any"}
 }
 
 // verify checks the response, and when it is wrong finds out why.
@@ -219,10 +234,15 @@ func (g *Registrar) accept(id gb28181.ID, p peer, acc *Account, r *intake.Reques
 	if echoable(r.Contact) {
 		contact = string(r.Contact)
 	}
+	edition := acc.Edition
+	if edition == gb28181.EditionUnknown {
+		edition = gb28181.ParseVersion(string(r.Header("X-GB-Ver")))
+	}
 	bound, err := g.table.Bind(device.Registration{
 		ID: id, Flow: r.Flow, Contact: contact, CallID: string(r.CallID), UserAgent: clip(r.UserAgent),
-		Expires: expires, Edition: gb28181.ParseVersion(string(r.Header("X-GB-Ver"))), At: r.At,
+		Expires: expires, Edition: edition, At: r.At,
 		Trace: broughtTrace(r), Follow: acc.Follow, KeepaliveExtends: acc.KeepaliveExtends,
+		KeepTransport: acc.Transport != "",
 	})
 	if err != nil {
 		g.note(p, r, refusal{CheckTableFull, err.Error()})

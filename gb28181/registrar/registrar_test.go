@@ -412,6 +412,55 @@ func TestRefusalsSayWhichCheckFailed(t *testing.T) {
 	}
 }
 
+func TestRequiredTransportIsKept(t *testing.T) {
+	for name, acc := range map[string]registrar.Account{
+		"digest": {Transport: flow.TLS},
+		"none":   {Transport: flow.TLS, Auth: registrar.AuthNone, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, nil, accounts{camera: acc}, func(b *bench) {
+				register := func(transport string) intake.Answer {
+					dev := b.client()
+					dev.f.Transport = transport
+					if a := dev.challenge(); a.Status != 401 {
+						return a
+					}
+					return dev.register()
+				}
+				b.expectStatus(register(flow.UDP), 403)
+				b.expectAttempt(registrar.CheckTransport, "TLS is required")
+				if _, ok := b.table.Device(camera); ok {
+					t.Error("in the table")
+				}
+				b.expectStatus(register(flow.TLS), 200)
+				bound, err := b.table.Flow(camera)
+				if err != nil {
+					t.Fatal(err)
+				}
+				plain := bound
+				plain.Transport = flow.UDP
+				if err := b.table.Keepalive(camera, plain, true, time.Now()); err == nil {
+					t.Error("a keepalive by UDP moved the binding")
+				}
+				again := bound
+				again.Remote = netip.MustParseAddrPort("192.0.2.20:5999")
+				if err := b.table.Keepalive(camera, again, true, time.Now()); err != nil {
+					t.Errorf("a keepalive by another TLS connection: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestEditionOfTheAccountCountsInsteadOfTheDevices(t *testing.T) {
+	run(t, nil, accounts{camera: {Edition: gb28181.Edition2016}}, func(b *bench) {
+		b.expectStatus(b.client().register(), 200) // announces 3.0
+		if d, _ := b.table.Device(camera); d.Edition != gb28181.Edition2016 {
+			t.Errorf("edition %v", d.Edition)
+		}
+	})
+}
+
 func TestTolerancesForRealmAndUsername(t *testing.T) { // section 9, row 1
 	own := func(c *digest.Credentials) { c.Realm, c.Username = "my.domain", "admin" }
 	for name, c := range map[string]struct {

@@ -36,7 +36,7 @@ func (a accounts) Account(id gb28181.ID) (registrar.Account, bool) {
 	algorithms, _ := parseAlgorithms(d.Algorithms) // checked when they were stored
 	return registrar.Account{
 		Password: d.Password, Auth: d.Auth, Allow: d.Allow, Algorithms: algorithms,
-		Follow: device.Follow(d.Follow), Approved: d.Approved,
+		Follow: device.Follow(d.Follow), Approved: d.Approved, Transport: d.Transport, Edition: d.Edition,
 	}, true
 }
 

@@ -145,7 +145,7 @@ func (a *App) restore(ctx context.Context) error {
 	for _, r := range records {
 		d := fromRecord(r)
 		if p, ok := a.store.Provisioned(r.ID); ok {
-			d.Follow = device.Follow(p.Follow)
+			d.Follow, d.KeepTransport = device.Follow(p.Follow), p.Transport != ""
 		}
 		saved = append(saved, d)
 	}
