@@ -217,10 +217,25 @@ func readAnswer(sdp []byte, source netip.Addr) (engine.Answered, error) {
 		return engine.Answered{}, fmt.Errorf("%w: its media port is 0, which refuses the stream", ErrBadAnswer)
 	}
 	remote := d.Remote(m)
-	if a := remote.Addr(); !a.IsValid() || a.IsPrivate() && !source.IsPrivate() {
+	if !reachable(remote.Addr(), source) {
 		remote = netip.AddrPortFrom(source, uint16(m.Port))
 	}
 	return engine.Answered{SSRC: d.SSRC, Remote: remote, Payloads: m.RTPMap, Setup: m.Setup}, nil
+}
+
+// reachable reports whether an announced address can be the device's, which
+// speaks from source. One of this machine or of its link is not, unless the
+// device is there too: we would connect to ourselves.
+func reachable(a, source netip.Addr) bool {
+	switch {
+	case !a.IsValid(), a.IsMulticast():
+		return false
+	case a.IsLoopback():
+		return source.IsLoopback()
+	case a.IsLinkLocalUnicast():
+		return source.IsLinkLocalUnicast()
+	}
+	return !a.IsPrivate() || source.IsPrivate()
 }
 
 // waitFor waits for media, for as long as configured, and ends early when the
