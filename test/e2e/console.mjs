@@ -1,6 +1,8 @@
 // Uses the console in Chromium as a person does. Started by console_test.go,
 // which gives it FENGSUI_CONSOLE (JSON, see below) and reads one line of JSON
-// for each step: {"step", "ok", "why", "ms", "notes"}.
+// for each step: {"step", "ok", "why", "ms", "notes"}; {"ask": "reboot"} makes it
+// reboot the H.264 camera.
+import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 
@@ -44,7 +46,16 @@ async function step(name, page, work) {
   }
   await page.waitForTimeout(400) // what fades in
   await page.screenshot({ path: path.join(given.shots, name.replaceAll(' ', '-') + '.png') }).catch((e) => notes.push(`no screenshot: ${e}`))
+  if (why !== '' && faults.size > 0) why += '\n' + [...faults].join('\n')
   console.log(JSON.stringify({ step: name, ok: why === '', why, ms: Date.now() - began, notes }))
+  return why === ''
+}
+
+/** Ends the run where going on would only wait for what cannot come. */
+async function vital(went) {
+  if (await went) return
+  await browser.close()
+  process.exit(1)
 }
 
 function must(condition, otherwise) {
@@ -68,11 +79,11 @@ async function enter(page) {
 
 /** Opens the tree until a channel can be seen, and clicks it. */
 async function choose(page, channel) {
-  const wanted = page.locator(`[data-channel="${channel}"]`)
+  const wanted = page.locator(`[role=tree] [data-channel="${channel}"]`)
+  const closed = page.locator('[role=treeitem][aria-expanded=false]')
+  await page.locator('[role=treeitem]').first().waitFor()
   for (let tries = 0; tries < 20 && (await wanted.count()) === 0; tries++) {
-    const closed = page.locator('.el-tree-node:not(.is-expanded) > .el-tree-node__content > .el-tree-node__expand-icon:not(.is-leaf)')
-    const n = await closed.count()
-    for (let i = n - 1; i >= 0; i--) await closed.nth(i).click()
+    if ((await closed.count()) > 0) await closed.last().click()
     await page.waitForTimeout(250)
   }
   await wanted.first().click()
@@ -97,7 +108,7 @@ async function watch(page, tile) {
 }
 
 const english = await newPage('en')
-await step('01 wrong password', english, async () => {
+await vital(step('01 wrong password', english, async () => {
   await english.goto(given.base + '/')
   await english.waitForURL('**/signin**')
   await signIn(english, 'not the word')
@@ -107,25 +118,22 @@ await step('01 wrong password', english, async () => {
   notes.push(words)
   must(/wrong/i.test(words), `the alert says ${words}`)
   must(english.url().includes('/signin'), `it went to ${english.url()}`)
-})
+}))
 
-await step('02 devices online', english, async () => {
+await vital(step('02 devices online', english, async () => {
   await signIn(english, given.password)
   await english.waitForURL('**/devices')
   for (const id of given.cameras) {
-    const row = english.locator('.el-table__row', { hasText: id }).first()
-    await row.waitFor()
-    const words = await row.innerText()
-    must(/online/.test(words), `device ${id} is shown as ${words}`)
+    await english.locator(`tr[data-device="${id}"] [data-state=online]`).waitFor()
   }
-})
+}))
 
-await step('03 live by WebRTC', english, async () => {
+await vital(step('03 live by WebRTC', english, async () => {
   await english.click('a[href="/live"]')
   await choose(english, given.h264)
   const facts = await watch(english, 0)
   must(/WebRTC/.test(facts), `it plays by ${facts}`)
-})
+}))
 
 await step('04 H.265 notice', english, async () => {
   const can = await english.evaluate(() =>
@@ -149,42 +157,64 @@ await step('05 failed start', english, async () => {
   const words = await failed.innerText()
   notes.push(words.replaceAll('\n', ' | '))
   must(/147001/.test(words), `no error code in ${words}`)
-  must((await failed.locator('.stages li').count()) >= 4, `no stages in ${words}`)
   must(/What to try/.test(words) && /media\.advertise/.test(words), `no remedy in ${words}`)
-  must((await failed.locator('.stages li.failed').count()) >= 1, `no failed stage in ${words}`)
+  must((await failed.locator('[data-test=stages] li').count()) >= 4, `no stages in ${words}`)
+  must((await failed.locator('[data-test=stages] li.failed').count()) >= 1, `no failed stage in ${words}`)
 })
 
-await step('06 wall goes on', english, async () => {
-  const facts = await watch(english, 0) // what plays is not disturbed by its neighbours
-  must(/WebRTC/.test(facts), facts)
+await step('06 details of the start', english, async () => {
+  await english.locator('[data-test=tile]').nth(2).locator('[data-test=details]').click()
+  const dialog = english.getByRole('dialog')
+  await dialog.locator('pre', { hasText: 'a=rtpmap:96 PS/90000' }).first().waitFor() // the offer
+  await english.waitForTimeout(400)
 })
 
-await step('07 device page', english, async () => {
+await step('07 picture after a reboot', english, async () => {
+  await english.keyboard.press('Escape')
+  await english.getByRole('dialog').waitFor({ state: 'hidden' })
+  const tile = english.locator('[data-test=tile]').first()
+  const before = await watch(english, 0) // not disturbed by its neighbours
+  must(/WebRTC/.test(before), before)
+  const rebooted = Date.now()
+  console.log(JSON.stringify({ ask: 'reboot' }))
+  await tile.locator('xpath=self::*[not(@data-phase="playing")]').waitFor({ timeout: 40000 })
+  notes.push(`the tile is ${await tile.getAttribute('data-phase')} ${Date.now() - rebooted} ms after the reboot`)
+  await tile.locator('xpath=self::*[@data-phase="playing"]').waitFor({ timeout: 60000 })
+  await watch(english, 0)
+  notes.push(`it plays again ${Date.now() - rebooted} ms after the reboot`)
+})
+
+await step('08 device page', english, async () => {
   await english.goto(`${given.base}/devices/${given.h264}`)
-  const tabs = english.locator('.el-tabs__item')
-  await tabs.nth(1).waitFor()
-  must((await english.locator('.el-table__row', { hasText: given.h264 }).count()) >= 1, 'the channel is not listed')
-  await tabs.nth(1).click()
-  await english.locator('text=INVITE').first().waitFor()
-  await english.waitForTimeout(300)
+  await english.locator(`[data-channel-row="${given.h264}"] [data-state=online]`).waitFor()
 })
 
-await step('08 refused registrations', english, async () => {
+await step('09 SIP ladder', english, async () => {
+  await english.locator('.el-tabs__item').nth(1).click()
+  await english.getByText('INVITE', { exact: true }).first().waitFor()
+  const file = english.waitForEvent('download', { timeout: 10000 })
+  await english.getByText('Capture file').click()
+  const { size } = await stat(await (await file).path())
+  notes.push(`capture file of ${size} bytes`)
+  must(size > 1000, `the capture file has ${size} bytes`)
+})
+
+await step('10 refused registrations', english, async () => {
   await english.click('a[href="/attempts"]')
-  const row = english.locator('.el-table__row', { hasText: given.refused }).first()
-  await row.waitFor()
-  must(/password/.test(await row.innerText()), `the row says ${await row.innerText()}`)
+  await english.locator(`tr[data-attempt="${given.refused}"][data-check=password]`).waitFor()
 })
 
-await step('09 Chinese', english, async () => {
+await step('11 Chinese', english, async () => {
   await english.click('[data-test=language]')
-  const nav = await english.locator('nav').innerText()
+  const nav = await english.locator('nav').first().innerText()
   must(/设备/.test(nav), `the bar says ${nav}`)
   await english.click('a[href="/devices"]')
-  await english.locator('.el-table__row', { hasText: '在线' }).first().waitFor()
+  const tag = english.locator(`tr[data-device="${given.h264}"] [data-state=online]`)
+  await tag.waitFor()
+  must(/在线/.test(await tag.innerText()), `the state is ${await tag.innerText()}`)
 })
 
-await step('10 signed out', english, async () => {
+await step('12 signed out', english, async () => {
   await english.click('[data-test=signout]')
   await english.waitForURL('**/signin**')
   await english.goto(given.base + '/devices')
@@ -195,7 +225,7 @@ const chinese = await newPage('zh', () => {
   delete globalThis.RTCPeerConnection
   delete globalThis.RTCRtpReceiver
 })
-await step('11 Chinese live by FLV', chinese, async () => {
+await step('13 Chinese live by FLV', chinese, async () => {
   await chinese.goto(given.base + '/')
   await signIn(chinese, '错')
   const alert = chinese.locator('[role=alert]')
@@ -208,7 +238,7 @@ await step('11 Chinese live by FLV', chinese, async () => {
   must(/FLV/.test(facts), `it plays by ${facts}`)
 })
 
-await step('12 Chinese failed start', chinese, async () => {
+await step('14 Chinese failed start', chinese, async () => {
   await choose(chinese, given.silent)
   const failed = chinese.locator('[data-test=tile]').nth(1).locator('[data-test=failed]')
   await failed.waitFor({ timeout: 30000 })
@@ -217,7 +247,7 @@ await step('12 Chinese failed start', chinese, async () => {
   must(/未收到媒体数据/.test(words), `the tile says ${words}`)
 })
 
-await step('13 no faults in pages', chinese, async () => {
+await step('15 no faults in pages', chinese, async () => {
   must(faults.size === 0, [...faults].join('\n'))
 })
 

@@ -81,13 +81,19 @@ func TestConsoleShowsDevicesAndMovingPictures(t *testing.T) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var step struct {
-			Step, Why string
-			OK        bool
-			MS        int
-			Notes     []string
+			Step, Why, Ask string
+			OK             bool
+			MS             int
+			Notes          []string
 		}
 		if err := json.Unmarshal(lines.Bytes(), &step); err != nil {
 			t.Errorf("console.mjs said %q", lines.Text())
+			continue
+		}
+		if step.Ask == "reboot" {
+			if err := h264.Reboot(0); err != nil {
+				t.Error(err)
+			}
 			continue
 		}
 		steps++
@@ -98,7 +104,7 @@ func TestConsoleShowsDevicesAndMovingPictures(t *testing.T) {
 			}
 		})
 	}
-	if err := cmd.Wait(); err != nil || steps < 13 {
+	if err := cmd.Wait(); err != nil || steps < 15 {
 		t.Errorf("console.mjs ended after %d steps with %v\n%s", steps, err, complaint.Bytes())
 	}
 }
