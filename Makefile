@@ -57,8 +57,9 @@ $(LINT):
 lint: require $(LINT)
 	$(LINT) run ./...
 
+# About half an hour on two CPUs that have nothing else to do.
 bench: require build
-	go run ./test/bench -binary bin/fengsui
+	go run ./test/bench -binary bin/fengsui -write docs/benchmarks.md
 
 # Regenerates the pages that come from the code.
 docs:

@@ -1,0 +1,81 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"fengsui/internal/sim"
+)
+
+// startSim starts simulated devices in this process. stop ends them and waits.
+func startSim(ctx context.Context, s *server, cfg sim.Config) (_ *sim.Sim, stop func() error, err error) {
+	cfg.Server, cfg.Password = s.sip.String(), devicePass
+	m, err := sim.New(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	run, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- m.Run(run) }()
+	return m, func() error {
+		cancel()
+		return <-done
+	}, nil
+}
+
+// waitComplete waits until n devices are online and the catalog of each has
+// brought its channel.
+func (s *server) waitComplete(ctx context.Context, n int, d time.Duration) error {
+	return until(ctx, d, 500*time.Millisecond, fmt.Sprintf("%d devices online and catalogued", n), func() (bool, string, error) {
+		now, err := s.system(ctx)
+		if err != nil {
+			return false, "", err
+		}
+		c := now.Counts
+		return c.Devices.Online == n && c.Channels == n, fmt.Sprintf("%d online, %d offline, %d unknown, %d channels",
+			c.Devices.Online, c.Devices.Offline, c.Devices.Unknown, c.Channels), nil
+	})
+}
+
+// settle waits until the questions after first registrations are over: no
+// question of the server for a while.
+func (s *server) settle(ctx context.Context, d time.Duration) error {
+	return until(ctx, d, time.Second, "the end of the surveys", func() (bool, string, error) {
+		n, err := s.metric(ctx, "fengsui_command_surveys")
+		return n == 0, fmt.Sprintf("%.0f devices are being surveyed", n), err
+	})
+}
+
+func inParallel(ctx context.Context, n, limit int, do func(ctx context.Context, i int) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(limit)
+	for i := range n {
+		g.Go(func() error { return do(ctx, i) })
+	}
+	return g.Wait()
+}
+
+// background runs a fleet at the pace of keepalives until stop.
+func (f *fleet) background(ctx context.Context) (stop func() error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan error, 1)
+	go func() {
+		_, err := f.run(ctx, work{kind: opKeepalive, rate: float64(len(f.cameras)) / 60})
+		done <- err
+	}()
+	return func() error {
+		cancel(errEnough)
+		if err := <-done; !errors.Is(err, errEnough) {
+			return err
+		}
+		return nil
+	}
+}
+
+var errEnough = errors.New("enough")
