@@ -77,3 +77,7 @@ func (a *App) leases() map[string]int {
 		"dialogs": signalling.Dialogs, "transactions": signalling.Transactions, "sip_connections": signalling.Connections,
 	}
 }
+
+// Reconcile compares streams with the RTP that arrives now, as is done each
+// minute anyway: what goes on after its session gets another BYE.
+func (a *App) Reconcile(ctx context.Context) { a.play.Reconcile(ctx, a.engine.Orphans()) }

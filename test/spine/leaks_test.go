@@ -1,0 +1,181 @@
+package spine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"fengsui/configs"
+	"fengsui/gb28181"
+	"fengsui/internal/sim"
+)
+
+// failure is a way in which plays fail.
+type failure struct {
+	name    string
+	devices sim.Config
+	down    bool // provisioned, but it never registers
+	drop    bool // its cable is pulled after it registered
+
+	channel    func(device gb28181.ID) gb28181.ID // nil: the device is its own channel
+	transports []string                           // in turn; nil: as configured
+	leaveAfter time.Duration                      // the caller gives up
+
+	stage    string
+	problems []string
+}
+
+// User pain 7: SSRCs, ports and dialogs come back on every path, not only the
+// good one. It does not run beside others: it counts the goroutines of the
+// process.
+func TestFailedPlaysLeaveNothingBehind(t *testing.T) {
+	const devices, rounds = 42, 4 // of six kinds: 1,008 plays
+	h := open(t, func(c *configs.Config) {
+		c.Media.AnswerTimeout, c.Media.PacketTimeout = 2*time.Second, time.Second
+		c.Media.Ports = freeRange(t, 512) // more than are used within their quarantine of 5 s
+	})
+	failures := []failure{
+		{name: "busy", devices: sim.Config{Quirks: []string{"busy"}}, stage: "offer", problems: []string{"stream_busy"}},
+		{
+			name: "silent", devices: sim.Config{Quirks: []string{"silent"}}, transports: []string{"", "udp", "tcp-passive", "tcp-active"},
+			stage: "first_packet", problems: []string{"no_packet"},
+		},
+		{name: "offline", down: true, stage: "device", problems: []string{"device_offline"}},
+		{
+			name: "unknown channel", channel: func(id gb28181.ID) gb28181.ID { return number(id, 900000) },
+			stage: "device", problems: []string{"unknown_channel"},
+		},
+		{name: "no answer", drop: true, stage: "offer", problems: []string{"no_answer"}},
+		{name: "caller leaves", devices: sim.Config{AnswerDelay: time.Hour}, leaveAfter: 300 * time.Millisecond},
+	}
+	for i := range failures {
+		f := &failures[i]
+		f.devices.FirstID, f.devices.Devices = number(camera, 1000*(i+1)), devices
+		if f.down {
+			for d := range devices {
+				h.must("POST", "/api/v1/devices", map[string]any{"id": number(camera, 1000*(i+1)+d)}, nil)
+			}
+			continue
+		}
+		s := h.run(f.devices)
+		// All that the server asks a new device for.
+		eventually(t, "subscriptions", func() bool { st := s.Stats(); return st.Subscriptions >= devices && st.CatalogParts >= devices })
+		for d := range devices {
+			if d%4 == 0 { // these have ports of their own
+				h.must("PATCH", "/api/v1/devices/"+string(s.Device(d).ID), map[string]any{"media_mode": "range"}, nil)
+			}
+			if f.drop {
+				if err := s.Drop(d); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	h.released(patience)
+	h.http.CloseIdleConnections()
+	time.Sleep(time.Second)
+	before := runtime.NumGoroutine()
+
+	began := time.Now()
+	var work sync.WaitGroup
+	for i := range failures {
+		f := &failures[i]
+		for d := range devices {
+			work.Go(func() {
+				for round := range rounds {
+					if err := h.fail(f, number(camera, 1000*(i+1)+d), round); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+	}
+	work.Wait()
+	t.Logf("%d plays failed in %v", len(failures)*devices*rounds, time.Since(began).Round(time.Millisecond))
+
+	// What the media side holds is back at once; an INVITE that nobody answered
+	// lives for 32 s (RFC 3261, timer B).
+	if l := h.leases(); l.Ports+l.SSRCs+l.Receivers != 0 {
+		t.Errorf("after the last play: %+v", l)
+	}
+	h.released(45 * time.Second)
+	h.http.CloseIdleConnections()
+	now, given := 0, 0
+	for range 100 {
+		if now = runtime.NumGoroutine(); now <= before+3 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if now > before+3 {
+		b := make([]byte, 1<<20)
+		t.Errorf("%d goroutines, had been %d\n%s", now, before, b[:runtime.Stack(b, true)])
+	}
+	// What callers gave up was cancelled, each INVITE that had left.
+	for d := range devices {
+		id := number(camera, 6000+d)
+		invited, cancelled := h.calls(id, began, "INVITE"), h.calls(id, began, "CANCEL")
+		if !maps.Equal(invited, cancelled) {
+			t.Errorf("%s: INVITEs %v, CANCELs %v", id, invited, cancelled)
+		}
+		if len(invited) > 0 {
+			given++
+		}
+	}
+	if given < devices/2 {
+		t.Errorf("only %d devices were invited before the callers left", given)
+	}
+	// All of it can be used again.
+	good := h.run(sim.Config{FirstID: number(camera, 9000)})
+	h.picture(h.plays(good.Device(0).ID, good.Device(0).ID, ""), "H264", "PCMA")
+}
+
+// released waits until nothing is leased.
+func (h *house) released(within time.Duration) {
+	h.t.Helper()
+	var l leases
+	for end := time.Now().Add(within); ; time.Sleep(100 * time.Millisecond) {
+		if l = h.leases(); l == (leases{}) {
+			return
+		}
+		if time.Now().After(end) {
+			h.t.Fatalf("after %v still leased: %+v", within, l)
+		}
+	}
+}
+
+// fail plays once and checks how that fails.
+func (h *house) fail(f *failure, device gb28181.ID, round int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if f.leaveAfter > 0 {
+		ctx, cancel = context.WithTimeout(ctx, f.leaveAfter)
+		defer cancel()
+	}
+	channel, transport := device, ""
+	if f.channel != nil {
+		channel = f.channel(device)
+	}
+	if f.transports != nil {
+		transport = f.transports[round%len(f.transports)]
+	}
+	_, p, err := h.play(ctx, device, channel, transport)
+	switch {
+	case f.leaveAfter > 0 && errors.Is(err, context.DeadlineExceeded):
+		return nil
+	case err != nil:
+		return fmt.Errorf("%s: %w", f.name, err)
+	case p == nil:
+		return fmt.Errorf("%s: %s plays", f.name, device)
+	case !slices.Contains(f.problems, p.Name) || p.failedAt() != f.stage || p.Remedy == "":
+		return fmt.Errorf("%s over %q: %s at %q: %s", f.name, transport, p.Name, p.failedAt(), p.Detail)
+	}
+	return nil
+}
