@@ -178,7 +178,7 @@ func (c *Coordinator) Stop(ctx context.Context, id string) error {
 	}
 }
 
-// DeviceGone ends what a device sends: it registered anew, left or went offline.
+// DeviceGone ends what a device sends: it left or went offline.
 func (c *Coordinator) DeviceGone(id gb28181.ID, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -205,6 +205,22 @@ func (c *Coordinator) RequestKey(key media.Key) {
 			c.log.Debug().Str("device", string(s.req.Device)).Str("channel", string(s.req.Channel)).Err(err).Msg("no key frame")
 		}
 	})
+}
+
+// DeviceAnew judges what a device sends that registered anew: after a reboot it
+// sends nothing more. Its streams then end at once, not by the engine's time of
+// silence, and the next viewer invites anew. A stream that goes on stays.
+func (c *Coordinator) DeviceAnew(id gb28181.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.sessions {
+		if s.req.Device == id {
+			select {
+			case s.anew <- struct{}{}:
+			default: // it is judged already
+			}
+		}
+	}
 }
 
 // Sessions are all sessions, starting ones included.

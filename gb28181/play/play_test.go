@@ -358,6 +358,37 @@ func TestAKeyFrameIsAskedForOnceHoweverManyWait(t *testing.T) {
 	}
 }
 
+func TestADeviceThatRegisteredAnewKeepsOnlyWhatItSends(t *testing.T) {
+	h := newHouse(t)
+	for _, endless := range []bool{true, false} {
+		h.device.endless = endless
+		r, err := h.play.Open(t.Context(), media.LiveKey(string(camera), string(camera), media.Main))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !endless {
+			h.eventually("the end of the clip", func() bool {
+				st, _ := h.engine.Stats(media.LiveKey(string(camera), string(camera), media.Main))
+				return time.Since(st.Last) > 200*time.Millisecond
+			})
+		}
+		before, byes := time.Now(), h.device.byes.Load()
+		h.play.DeviceAnew(camera)
+		if endless {
+			time.Sleep(2500 * time.Millisecond)
+			if n := h.device.byes.Load(); n != byes {
+				t.Fatal("a stream was ended that goes on")
+			}
+			h.play.DeviceGone(camera, "done with it")
+		}
+		h.eventually("the end of the stream", func() bool { return h.device.byes.Load() == byes+1 && h.idle() })
+		if took := time.Since(before); took > 4*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		r.Close()
+	}
+}
+
 func TestShutdownSendsByeToEveryStream(t *testing.T) {
 	h := newHouse(t)
 	if _, err := h.play.Start(t.Context(), play.Request{Device: camera, Channel: camera}); err != nil {
@@ -457,6 +488,7 @@ type fakeDevice struct {
 	silentOver   string // "udp": sends nothing over it
 	noKey        bool
 	hangUpAtOnce bool
+	endless      bool // repeats the clip
 
 	invites, byes, again, cancelled, open, keyFrames atomic.Int64
 	wait                                             sync.WaitGroup
@@ -638,7 +670,9 @@ func (g *fakeDialog) send(m *gbsdp.Media) {
 	defer c.Close()
 	ssrc, _ := g.offer.SSRCValue()
 	mux, seq := ps.NewMuxer(media.H264, ""), uint16(0)
-	for _, f := range mediatest.H264() {
+	clip := mediatest.H264()
+	for i := 0; i < len(clip) || g.device.endless; i++ {
+		f := clip[i%len(clip)]
 		if g.device.noKey && f.Key {
 			continue
 		}

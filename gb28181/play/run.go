@@ -28,6 +28,10 @@ const (
 	keyFrameTimeout = 5 * time.Second
 )
 
+// restartGrace is how long a device that registered anew may send nothing
+// before its stream is taken for one from before a reboot.
+const restartGrace = 2 * time.Second
+
 // session is one stream from its first caller to its last resource. The
 // goroutine in run owns rx and dialog.
 type session struct {
@@ -41,6 +45,7 @@ type session struct {
 	cancel   context.CancelCauseFunc
 	started  chan struct{} // closed when the start succeeded or failed
 	finished chan struct{} // closed when everything is returned
+	anew     chan struct{} // the device registered anew; holds one
 
 	err error // of the start; set before started is closed
 
@@ -57,7 +62,7 @@ func newSession(ctx context.Context, c *Coordinator, r Request) *session {
 	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
 	s := &session{
 		c: c, id: hex.EncodeToString(id[:]), req: r, key: r.Key(), trace: telemetry.TraceID(ctx),
-		started: make(chan struct{}), finished: make(chan struct{}), callers: 1,
+		started: make(chan struct{}), finished: make(chan struct{}), anew: make(chan struct{}, 1), callers: 1,
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	s.view = Session{ID: s.id, Request: r, Key: s.key, State: Starting, StartedAt: time.Now(), Trace: s.trace}
@@ -153,24 +158,33 @@ func (s *session) playing(l *live) {
 
 // watch waits for whatever ends the stream first and says it.
 func (s *session) watch(l *live) string {
-	select {
-	case <-s.ctx.Done():
-		return context.Cause(s.ctx).Error()
-	case <-l.dialog.Done():
-		if errors.Is(l.dialog.Err(), sip.ErrUnreachable) {
-			return "the device's signalling connection closed"
-		}
-		l.byeReceived = true
-		return "the device ended it"
-	case <-l.rx.Done():
-		switch err := l.rx.Err(); {
-		case errors.Is(err, engine.ErrIdle):
-			return "nobody watched it"
-		case errors.Is(err, engine.ErrSilent), errors.Is(err, engine.ErrDisconnected):
-			s.c.devices.Doubt(s.req.Device, shadow.ByRTP, "its RTP stopped", time.Now())
-			return "no packet arrived any more"
-		default:
-			return fmt.Sprintf("the receiver ended: %v", err)
+	var judge <-chan time.Time // of a device that registered anew
+	for {
+		select {
+		case <-s.anew:
+			judge = time.After(restartGrace)
+		case <-judge:
+			if judge = nil; time.Since(l.rx.Stats().Last) >= restartGrace {
+				return "the device registered anew and sends no more"
+			}
+		case <-s.ctx.Done():
+			return context.Cause(s.ctx).Error()
+		case <-l.dialog.Done():
+			if errors.Is(l.dialog.Err(), sip.ErrUnreachable) {
+				return "the device's signalling connection closed"
+			}
+			l.byeReceived = true
+			return "the device ended it"
+		case <-l.rx.Done():
+			switch err := l.rx.Err(); {
+			case errors.Is(err, engine.ErrIdle):
+				return "nobody watched it"
+			case errors.Is(err, engine.ErrSilent), errors.Is(err, engine.ErrDisconnected):
+				s.c.devices.Doubt(s.req.Device, shadow.ByRTP, "its RTP stopped", time.Now())
+				return "no packet arrived any more"
+			default:
+				return fmt.Sprintf("the receiver ended: %v", err)
+			}
 		}
 	}
 }

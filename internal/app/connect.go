@@ -103,6 +103,7 @@ func (a *App) deviceChanged(c device.Change) {
 	}
 	if c.First {
 		a.command.Survey(id)
+		a.play.DeviceAnew(id)
 	}
 	if c.Device.Presence.State == shadow.Offline && c.Before != shadow.Offline {
 		a.leave(id, "the device went offline: "+c.Device.Presence.Reason)
