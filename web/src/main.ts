@@ -1,6 +1,6 @@
 import { createApp } from 'vue'
 import { createPinia } from 'pinia'
-import 'element-plus/dist/index.css'
+import './element.css'
 import './style.css'
 import App from './App.vue'
 import { i18n } from './i18n'

@@ -1,19 +1,31 @@
 import { createRouter, createWebHistory } from 'vue-router'
-import { token } from './api/client'
+import { token } from './api/session'
 
 export const router = createRouter({
   history: createWebHistory(),
   routes: [
     { path: '/signin', name: 'signin', component: () => import('./views/SignIn.vue'), meta: { open: true } },
     { path: '/', redirect: '/devices' },
-    { path: '/devices', name: 'devices', component: () => import('./views/Devices.vue') },
-    { path: '/devices/:device', name: 'device', component: () => import('./views/Device.vue'), props: true },
-    { path: '/live', name: 'live', component: () => import('./views/Live.vue') },
-    { path: '/attempts', name: 'attempts', component: () => import('./views/Attempts.vue') },
+    { path: '/devices', name: 'devices', component: () => import('./views/Devices.vue'), meta: { title: 'devices' } },
+    { path: '/devices/:device', name: 'device', component: () => import('./views/Device.vue'), props: true, meta: { title: 'devices' } },
+    { path: '/live', name: 'live', component: () => import('./views/Live.vue'), meta: { title: 'live' } },
+    { path: '/attempts', name: 'attempts', component: () => import('./views/Attempts.vue'), meta: { title: 'attempts' } },
     { path: '/:rest(.*)', redirect: '/devices' },
   ],
 })
 
 router.beforeEach((to) => {
-  if (!to.meta.open && !token()) return { name: 'signin', query: { to: to.fullPath } }
+  if (!to.meta.open && !token()) return { name: 'signin', query: to.fullPath === '/devices' ? {} : { to: to.fullPath } }
+})
+
+// After an upgrade of the server the parts of an older page are gone: load the page anew, once.
+const RELOADED = 'fengsui.reloaded'
+router.onError((error: unknown, to) => {
+  if (/dynamically imported module|module script|preload CSS/i.test(String(error)) && sessionStorage.getItem(RELOADED) !== to.fullPath) {
+    sessionStorage.setItem(RELOADED, to.fullPath)
+    window.location.assign(to.fullPath)
+  } else console.error(error)
+})
+router.afterEach((_, __, failure) => {
+  if (!failure) sessionStorage.removeItem(RELOADED)
 })

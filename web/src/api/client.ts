@@ -1,30 +1,7 @@
+import createClient, { type Middleware } from 'openapi-fetch'
+import type { paths } from './schema'
+import { endSession, token } from './session'
 import type { Problem } from './types'
-
-const KEY = 'fengsui.session'
-
-interface SavedSession { token: string; expires: number }
-
-/** token is the session's bearer token, or '' when there is none or it has run out. */
-export function token(): string {
-  const raw = localStorage.getItem(KEY)
-  if (!raw) return ''
-  try {
-    const s = JSON.parse(raw) as SavedSession
-    if (s.expires > Date.now()) return s.token
-  } catch {
-    // a value of another version: treated as none
-  }
-  localStorage.removeItem(KEY)
-  return ''
-}
-
-export function saveSession(value: string, expiresAt: string): void {
-  localStorage.setItem(KEY, JSON.stringify({ token: value, expires: Date.parse(expiresAt) }))
-}
-
-export function forgetSession(): void {
-  localStorage.removeItem(KEY)
-}
 
 /** ApiError carries the server's problem, so that callers can show its remedy and stages. */
 export class ApiError extends Error {
@@ -34,50 +11,68 @@ export class ApiError extends Error {
 }
 
 let language = 'zh'
+/** setApiLanguage says in which language the server shall word its problems. */
 export function setApiLanguage(l: string): void {
   language = l
 }
 
-let onUnauthorized = () => {}
-export function whenUnauthorized(f: () => void): void {
-  onUnauthorized = f
-}
-
-/** request calls the API and returns its JSON; it throws an ApiError for every answer that is not 2xx. */
-export async function request<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-  const headers: Record<string, string> = { 'Accept-Language': language }
+/** sessionHeaders are what every request to the server carries. */
+export function sessionHeaders(): Record<string, string> {
   const t = token()
-  if (t) headers.Authorization = `Bearer ${t}`
-  if (body !== undefined) headers['Content-Type'] = 'application/json'
-  let res: Response
+  return t ? { Authorization: `Bearer ${t}`, 'Accept-Language': language } : { 'Accept-Language': language }
+}
+
+const signed: Middleware = {
+  onRequest({ request }) {
+    for (const [name, value] of Object.entries(sessionHeaders())) request.headers.set(name, value)
+  },
+  onResponse({ request, response }) {
+    checkSession(request.headers.has('Authorization'), response)
+  },
+}
+
+/** checkSession ends the session when the server no longer takes its token. */
+export function checkSession(carried: boolean, response: Response): void {
+  if (response.status === 401 && carried) endSession()
+}
+
+/** api is the server's API, with paths, parameters and answers checked by schema.d.ts. */
+export const api = createClient<paths>({ baseUrl: window.location.origin, fetch: (request) => globalThis.fetch(request) })
+api.use(signed)
+
+/** take waits for a call of api: its data, or an ApiError for every answer that is not 2xx. An abort stays an AbortError. */
+export async function take<D>(call: Promise<{ data?: D; error?: unknown; response: Response }>): Promise<Exclude<D, undefined>> {
+  const { data, error, response } = await call.catch((e: Error) => {
+    throw e.name === 'AbortError' ? e : offline(e)
+  })
+  if (response.ok) return data as Exclude<D, undefined>
+  throw new ApiError(problemOf(response, error))
+}
+
+/** raw is a request outside of the API document: offers, captures, events. It throws as take does. */
+export async function raw(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response
   try {
-    res = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal })
+    response = await fetch(path, init)
   } catch (e) {
-    if ((e as Error).name === 'AbortError') throw e
-    throw new ApiError({ status: 0, title: 'network', detail: String((e as Error).message) })
+    throw (e as Error).name === 'AbortError' ? e : offline(e as Error)
   }
-  if (res.ok) return (res.status === 204 ? undefined : await res.json()) as T
-  const problem = await problemOf(res)
-  if (res.status === 401 && t) {
-    forgetSession()
-    onUnauthorized()
-  }
-  throw new ApiError(problem)
+  if (response.ok) return response
+  checkSession(new Headers(init.headers).has('Authorization'), response)
+  const body: unknown = await response.json().catch(() => undefined)
+  throw new ApiError(problemOf(response, body))
 }
 
-async function problemOf(res: Response): Promise<Problem> {
-  try {
-    const p = (await res.json()) as Problem
-    return { ...p, status: res.status, title: p.title || res.statusText }
-  } catch {
-    return { status: res.status, title: res.statusText || String(res.status) }
-  }
+/** problem is any error as one. */
+export function problem(e: unknown): Problem {
+  return e instanceof ApiError ? e.problem : { status: -1, title: e instanceof Error ? e.message : String(e) }
 }
 
-/** query makes '?a=b' of the values that are set. */
-export function query(values: Record<string, string | number | undefined>): string {
-  const q = new URLSearchParams()
-  for (const [k, v] of Object.entries(values)) if (v !== undefined && v !== '') q.set(k, String(v))
-  const s = q.toString()
-  return s ? `?${s}` : ''
+function offline(e: Error): ApiError {
+  return new ApiError({ status: 0, name: 'network', title: 'network', detail: e.message })
+}
+
+function problemOf(response: Response, body: unknown): Problem {
+  const given = body && typeof body === 'object' ? (body as Partial<Problem>) : {}
+  return { ...given, status: response.status, title: given.title || response.statusText || `HTTP ${response.status}` }
 }

@@ -1,3 +1,5 @@
+import type { Stream } from '../api/types'
+
 export type Way = 'whep' | 'flv'
 
 /** Abilities of a browser, by codec. */
@@ -15,4 +17,20 @@ export function ways(codec: string, a: Abilities): Way[] {
   if (a.webrtc(codec)) out.push('whep')
   if (a.mse(codec)) out.push('flv')
   return out
+}
+
+/** videoCodec is the codec of a stream's picture, 'H264' when the server does not say. */
+export function videoCodec(s: Pick<Stream, 'tracks' | 'codec'>): string {
+  return s.tracks.find((t) => t.codec.startsWith('H26'))?.codec || s.codec || 'H264'
+}
+
+/** hasSound reports whether a stream's sound comes through: browsers take G.711 by WebRTC, AAC by Media Source. */
+export function hasSound(s: Pick<Stream, 'tracks'>, way: Way | undefined): boolean {
+  return s.tracks.some((t) => (way === 'flv' ? t.codec === 'AAC' : way === 'whep' && /^(PCM|G711|OPUS)/i.test(t.codec)))
+}
+
+/** ownOrigin is a play address as this page reaches the server, whatever a proxy made of its name. */
+export function ownOrigin(url: string): string {
+  const u = new URL(url, window.location.href)
+  return window.location.origin + u.pathname + u.search
 }

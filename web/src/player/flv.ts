@@ -11,26 +11,33 @@ export function canDecode(codec: string): boolean {
   return ms.isTypeSupported(`video/mp4; codecs="${type}"`)
 }
 
-/** openFlv plays url in the video element by mpegts.js, which is loaded on first use. */
-export async function openFlv(url: string, video: HTMLVideoElement, failed: (why: string) => void): Promise<Flv> {
+/**
+ * openFlv plays url in the video element by mpegts.js, which is loaded on first use. over is called once, when the stream
+ * ends or breaks. Without sound the server leaves it out: G.711, which Media Source cannot play, would stop mpegts.js.
+ */
+export async function openFlv(url: string, video: HTMLVideoElement, sound: boolean, over: (why: string) => void, signal: AbortSignal): Promise<Flv> {
   const { default: mpegts } = await import('mpegts.js')
+  signal.throwIfAborted()
   mpegts.LoggingControl.enableAll = false
-  // G.711 cannot be played by Media Source, and mpegts.js stops at it: leave it out.
-  const silent = new URL(url, window.location.href)
-  silent.searchParams.set('audio', 'off')
+  const address = new URL(url, window.location.href)
+  if (!sound) address.searchParams.set('audio', 'off')
   const player = mpegts.createPlayer(
-    { type: 'flv', isLive: true, url: silent.toString(), hasAudio: false },
+    { type: 'flv', isLive: true, url: address.toString(), hasAudio: sound, hasVideo: true },
     { enableWorker: false, liveBufferLatencyChasing: true, liveBufferLatencyMaxLatency: 1.5, liveBufferLatencyMinRemain: 0.3, autoCleanupSourceBuffer: true },
   )
-  player.on(mpegts.Events.ERROR, (kind: string, detail: string) => failed(`${kind}: ${detail}`))
-  player.on(mpegts.Events.LOADING_COMPLETE, () => failed('ended'))
+  let closed = false
+  const end = (why: string) => {
+    if (!closed) over(why)
+  }
+  player.on(mpegts.Events.ERROR, (kind: string, detail: string) => end(`${kind}: ${detail}`))
+  player.on(mpegts.Events.LOADING_COMPLETE, () => end('the server ended it'))
   player.attachMediaElement(video)
   player.load()
   void Promise.resolve(player.play()).catch(() => undefined)
   return {
     close() {
-      player.unload()
-      player.detachMediaElement()
+      if (closed) return
+      closed = true
       player.destroy()
     },
   }

@@ -1,6 +1,7 @@
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
-import { token } from '../api/client'
+import { token } from '../api/session'
+import { watchEvents } from '../api/sse'
 import type { ServerEvent } from '../api/types'
 
 type Listener = (e: ServerEvent) => void
@@ -8,30 +9,28 @@ type Listener = (e: ServerEvent) => void
 /** useEvents shares one event stream of the server among all views. */
 export const useEvents = defineStore('events', () => {
   const connected = ref(false)
+  /** broken is true when the stream was there and no longer is. */
+  const broken = ref(false)
   const listeners = new Set<Listener>()
-  let source: EventSource | undefined
+  let stop: (() => void) | undefined
 
   function open() {
-    if (source || !token()) return
-    source = new EventSource(`/api/v1/events?token=${encodeURIComponent(token())}`)
-    source.onopen = () => (connected.value = true)
-    source.onerror = () => (connected.value = false) // the browser reconnects with Last-Event-ID
-    const take = (m: MessageEvent) => {
-      try {
-        const e = JSON.parse(m.data) as ServerEvent
-        for (const l of listeners) l(e)
-      } catch {
-        // not an event of ours
-      }
-    }
-    source.onmessage = take
-    for (const type of ['event', 'journal']) source.addEventListener(type, take)
+    if (stop || !token()) return
+    stop = watchEvents({
+      event: (e) => {
+        for (const l of [...listeners]) l(e)
+      },
+      connected: (yes) => {
+        broken.value = connected.value || broken.value ? !yes : false
+        connected.value = yes
+      },
+    })
   }
 
   function close() {
-    source?.close()
-    source = undefined
-    connected.value = false
+    stop?.()
+    stop = undefined
+    connected.value = broken.value = false
   }
 
   /** on calls f for each event until the returned function is called. */
@@ -41,5 +40,5 @@ export const useEvents = defineStore('events', () => {
     return () => listeners.delete(f)
   }
 
-  return { connected, on, close }
+  return { connected, broken, on, open, close }
 })
