@@ -46,7 +46,7 @@ func (s *session) attempt(n int, transport string) (_ *live, err error) {
 		}
 	}()
 	settings := s.c.cfg.Settings(s.req.Device)
-	known.transport = transport
+	known.transport, known.attempt = transport, n
 
 	err = s.stage(n, StageDevice, func() (detail string, err error) {
 		if dev, err = s.find(); err != nil {

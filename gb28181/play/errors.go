@@ -61,10 +61,12 @@ func remedy(cause error, f facts) Words {
 		return Words{"The INVITE was sent to " + f.remote + " and nothing came back: check firewalls and NAT on the SIP path, or register the device over TCP.", "INVITE 已发往 " + f.remote + "，但没有应答：请检查信令路径上的防火墙与 NAT，或让设备以 TCP 注册。"}
 	case errors.Is(cause, ErrConnect):
 		return Words{"The device said that it listens for media but does not accept the connection: try tcp-passive or udp.", "设备声明监听媒体连接但无法连上：请改用 tcp-passive 或 udp。"}
+	case errors.Is(cause, ErrNoPacket) && f.attempt > 1:
+		return Words{"The device agreed twice, but nothing reached " + f.receiver + ", neither over UDP nor over TCP: check that the device can reach this address (media.advertise behind NAT), and that it encodes at all.", "设备两次应答，但 " + f.receiver + " 经 UDP 与 TCP 均未收到媒体：请确认设备可到达该地址（NAT 后须设 media.advertise），并检查设备编码是否正常。"}
 	case errors.Is(cause, ErrNoPacket) && f.transport == "udp":
 		return Words{"The device agreed but no packet reached " + f.receiver + ": check that the device can reach this address over UDP (media.advertise behind NAT), or play over tcp-passive.", "设备已应答，但 " + f.receiver + " 未收到数据包：请确认设备可经 UDP 到达该地址（NAT 后须设 media.advertise），或改用 tcp-passive。"}
 	case errors.Is(cause, ErrNoPacket):
-		return Words{"The device agreed but did not connect to " + f.receiver + ": check that TCP to this address is open (media.advertise behind NAT), or play over udp.", "设备已应答，但未连接 " + f.receiver + "：请确认该地址的 TCP 端口可达（NAT 后须设 media.advertise），或改用 udp。"}
+		return Words{"The device agreed but did not connect to " + f.receiver + ", or sent nothing there: check that TCP to this address is open (media.advertise behind NAT), or play over udp.", "设备已应答，但未连接 " + f.receiver + " 或连接后未发送数据：请确认该地址的 TCP 端口可达（NAT 后须设 media.advertise），或改用 udp。"}
 	case errors.Is(cause, ErrNoKeyFrame):
 		return Words{"Packets arrive but no key frame could be read: set the camera to H.264 or H.265, a key frame interval of 2 s or less, and switch stream encryption off.", "已收到数据包，但没有可解析的关键帧：请将设备编码设为 H.264 或 H.265，关键帧间隔不超过 2 秒，并关闭码流加密。"}
 	case errors.Is(cause, ErrBadAnswer):
@@ -78,4 +80,8 @@ func remedy(cause error, f facts) Words {
 }
 
 // facts are what a remedy may name.
-type facts struct{ remote, receiver, transport string }
+type facts struct {
+	remote, receiver, transport string
+
+	attempt int // from 1
+}
