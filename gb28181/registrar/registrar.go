@@ -38,6 +38,7 @@ type Registrar struct {
 	nonces   *digest.Nonces
 	attempts *Attempts
 	log      zerolog.Logger
+	refusals zerolog.Logger // log, sampled: anybody can cause these lines
 	metrics  *metrics
 	started  time.Time // older nonces may have been used with the process before us
 	replay   replay
@@ -49,9 +50,10 @@ func New(
 ) *Registrar {
 	return &Registrar{
 		cfg: cfg.withDefaults(), table: t, accounts: a, nonces: n, attempts: at, log: log,
-		metrics: newMetrics(reg, at),
-		started: time.Now(),
-		replay:  replay{keep: n.Lifetime() + 10*time.Second},
+		refusals: log.Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Second}),
+		metrics:  newMetrics(reg, at),
+		started:  time.Now(),
+		replay:   replay{keep: n.Lifetime() + 10*time.Second},
 	}
 }
 
@@ -325,7 +327,8 @@ func (g *Registrar) refuse(p peer, r *intake.Request, why refusal) intake.Answer
 }
 
 // note keeps a failed check. The log hears of the first, the tenth, the
-// hundredth of a kind: some devices try again at once, for ever.
+// hundredth of a kind: some devices try again at once, for ever. It hears of ten
+// a second at most: strangers may use as many IDs as they like.
 func (g *Registrar) note(p peer, r *intake.Request, why refusal) {
 	at := attemptOf(p, r)
 	at.Check, at.Detail = why.check, why.detail
@@ -339,7 +342,7 @@ func (g *Registrar) note(p peer, r *intake.Request, why refusal) {
 		if trace == "" {
 			trace = telemetry.TraceOf(string(r.CallID)).ID()
 		}
-		g.log.Info().Str("device", p.id).Str("trace", trace).Stringer("flow", r.Flow).Str("check", why.check).Str("detail", why.detail).
+		g.refusals.Info().Str("device", p.id).Str("trace", trace).Stringer("flow", r.Flow).Str("check", why.check).Str("detail", why.detail).
 			Msg("registration refused")
 	}
 }

@@ -690,6 +690,21 @@ func TestAttemptsAreBounded(t *testing.T) {
 	})
 }
 
+func TestStrangersDoNotWriteTheLog(t *testing.T) {
+	run(t, nil, nil, func(b *bench) {
+		var lines bytes.Buffer
+		b.Registrar = registrar.New(registrar.Config{ID: server}, b.table, accounts{}, b.nonces, b.attempts, zerolog.New(&lines), nil)
+		for i := range 200 {
+			dev := b.client()
+			dev.id = gb28181.ID(fmt.Sprintf("34020000001320%06d", i))
+			b.expectStatus(dev.register(), 403)
+		}
+		if n := bytes.Count(lines.Bytes(), []byte("registration refused")); n == 0 || n > 10 {
+			t.Errorf("%d lines for 200 IDs refused in one second", n)
+		}
+	})
+}
+
 func TestFullTableSays503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()

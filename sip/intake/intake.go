@@ -25,6 +25,7 @@ type Intake struct {
 	metrics *metrics
 	log     zerolog.Logger
 	faults  zerolog.Logger // log, sampled: anybody can cause these lines
+	quirks  zerolog.Logger // likewise, with room for a site that starts
 	answers *answers
 	noted   noted
 	works   sync.Pool // *work
@@ -43,6 +44,7 @@ func New(cfg Config, d Direct, ring *trace.Ring, reg prometheus.Registerer, log 
 	return &Intake{
 		cfg: cfg, direct: d, ring: ring, metrics: newMetrics(reg), log: log,
 		faults:  log.Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Second}),
+		quirks:  log.Sample(&zerolog.BurstSampler{Burst: 100, Period: time.Second}),
 		answers: newAnswers(cfg.Answers),
 		noted:   noted{seed: maphash.MakeSeed()},
 		works:   sync.Pool{New: func() any { return new(work) }},
@@ -251,7 +253,7 @@ func (in *Intake) repaired(h *head, q Quirk, f flow.Flow) {
 	in.metrics.quirks(q)
 	user := address(h.fields[h.from].value).User
 	if in.noted.first(user, q, time.Now()) {
-		in.log.Info().Bytes("device", user).Stringer("quirk", q).Stringer("flow", f).Msg("message repaired")
+		in.quirks.Info().Bytes("device", user).Stringer("quirk", q).Stringer("flow", f).Msg("message repaired")
 	}
 }
 

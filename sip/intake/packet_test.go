@@ -1,7 +1,9 @@
 package intake_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
 	"fengsui/sip/flow"
 	"fengsui/sip/intake"
@@ -167,6 +170,24 @@ func TestMessagesInBadFormAreAnsweredAtOnceToo(t *testing.T) {
 		}
 		if n := len(r.direct.calls()); n != 6 {
 			t.Errorf("%d requests reached Direct, want 6", n)
+		}
+	})
+}
+
+func TestStrangersDoNotWriteTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, intake.Config{})
+		var lines bytes.Buffer
+		r.in = intake.New(intake.Config{Answers: 1 << 10}, r.direct, nil, nil, zerolog.New(&lines))
+		r.packets(65535)
+		p := r.peer(camera)
+		for i := range 500 {
+			stranger := fmt.Sprintf("34020000001320%06d", i)
+			p.send(strings.ReplaceAll(strings.ReplaceAll(register("1", ""), id, stranger), "\r", ""))
+			synctest.Wait()
+		}
+		if n := bytes.Count(lines.Bytes(), []byte("message repaired")); n == 0 || n > 100 {
+			t.Errorf("%d lines for 500 repaired messages of as many strangers in one second", n)
 		}
 	})
 }
