@@ -197,6 +197,42 @@ func TestPartsInAnyOrderAndTwiceMakeOneCatalog(t *testing.T) {
 	})
 }
 
+func TestDeviceThatNeverStopsSendingEndsTheJob(t *testing.T) {
+	for name, part := range map[string]func(b *bench, sn, n int){
+		"the same part": func(b *bench, sn, _ int) { b.send(sn, 100, camera(1)) },
+		"no items":      func(b *bench, sn, _ int) { b.send(sn, 100) },
+		"unusable items": func(b *bench, sn, n int) {
+			b.raw(fmt.Sprintf(`<Response><CmdType>Catalog</CmdType><SN>%d</SN><DeviceID>%s</DeviceID>
+<SumNum>999999</SumNum><DeviceList Num="1"><Item><Name>%d</Name></Item></DeviceList></Response>`, sn, nvr, n))
+		},
+		"the same items, named anew": func(b *bench, sn, n int) {
+			it := camera(1)
+			it.Name = fmt.Sprint(n)
+			b.send(sn, 999_999, it)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := start(t, catalog.Config{MaxItems: 50})
+				if _, err := b.Sync(t.Context(), nvr); err != nil {
+					t.Fatal(err)
+				}
+				for n := range 2000 {
+					time.Sleep(2 * time.Second)
+					if j, _ := b.Job(nvr); j.State != catalog.Running {
+						return
+					}
+					b.mu.Lock()
+					sn := b.sns[len(b.sns)-1]
+					b.mu.Unlock()
+					part(b, sn, n)
+				}
+				t.Error("still running after an hour")
+			})
+		})
+	}
+}
+
 func TestPartsMayArriveAtOnce(t *testing.T) {
 	script(t, func(t *testing.T, b *bench) {
 		b.answers = []func(int) error{func(sn int) error {

@@ -76,6 +76,11 @@ func (a *assembly) whole() bool {
 	return a.parts > 0 && a.sum >= 0 && (len(a.items) >= a.sum || a.raw >= a.sum)
 }
 
+// goesOn reports whether more parts are worth waiting for: a device that sends
+// the same ones again and again, or more than is held, ends with the silence
+// that it does not keep.
+func (a *assembly) goesOn(limit int) bool { return a.parts <= 2*a.raw+10 && a.raw <= limit }
+
 // exact reports whether what is missing from the items is known not to exist.
 func (a *assembly) exact() bool { return a.sum > 0 && a.skipped == 0 && !a.over }
 
@@ -219,7 +224,7 @@ func (c *Catalog) Response(device gb28181.ID, m *manscdp.Message) {
 	e.state = gb28181.Completeness{
 		Expected: max(a.sum, 0), Received: max(len(a.items), len(j.all)), At: time.Now(), Skipped: a.skipped,
 	}
-	if j.cur != nil && !j.asking {
+	if j.cur != nil && !j.asking && (a.parts == 1 || a.goesOn(c.cfg.MaxItems)) {
 		c.wait(e, j, c.cfg.Between)
 	}
 	e.mu.Unlock()
