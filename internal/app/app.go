@@ -162,7 +162,7 @@ func (a *App) buildSignalling() (err error) {
 	}
 	a.command = command.New(command.Config{Rate: cfg.SIP.QueryRate, Secret: a.devicePassword}, a.endpoint, a.table, a.part("command"), a.registry)
 	a.catalog = catalog.New(catalog.Config{Self: id}, a.command, a.store, a.part("catalog"), a.registry)
-	a.subscribe = subscribe.New(subscribe.Config{Pace: a.command.Pace}, subscribe.Over(a.endpoint), a.table, a.part("subscribe"), a.registry)
+	a.subscribe = subscribe.New(subscribe.Config{Pace: a.command.Pace, Secret: a.devicePassword}, subscribe.Over(a.endpoint), a.table, a.part("subscribe"), a.registry)
 	return nil
 }
 
