@@ -211,6 +211,7 @@ func (a *App) buildFace() (err error) {
 	}
 	a.http = &http.Server{
 		Handler: a.api.Handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleHTTP, WriteTimeout: answerTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: newHTTPLog(a.part("http")),
 	}
 	if cfg.HTTP.TLS.Cert != "" {
 		if err := a.loadCertificate(cfg); err != nil {
