@@ -2,7 +2,7 @@ package app
 
 import (
 	"bytes"
-	"log"
+	"log" //nolint:depguard // http.Server takes no other; nothing is written to its global
 
 	"github.com/rs/zerolog"
 )
