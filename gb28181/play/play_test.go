@@ -361,7 +361,7 @@ func TestAKeyFrameIsAskedForOnceHoweverManyWait(t *testing.T) {
 func TestADeviceThatRegisteredAnewKeepsOnlyWhatItSends(t *testing.T) {
 	h := newHouse(t)
 	for _, endless := range []bool{true, false} {
-		h.device.endless = endless
+		h.device.endless.Store(endless)
 		r, err := h.play.Open(t.Context(), media.LiveKey(string(camera), string(camera), media.Main))
 		if err != nil {
 			t.Fatal(err)
@@ -488,7 +488,7 @@ type fakeDevice struct {
 	silentOver   string // "udp": sends nothing over it
 	noKey        bool
 	hangUpAtOnce bool
-	endless      bool // repeats the clip
+	endless      atomic.Bool // repeats the clip
 
 	invites, byes, again, cancelled, open, keyFrames atomic.Int64
 	wait                                             sync.WaitGroup
@@ -671,7 +671,7 @@ func (g *fakeDialog) send(m *gbsdp.Media) {
 	ssrc, _ := g.offer.SSRCValue()
 	mux, seq := ps.NewMuxer(media.H264, ""), uint16(0)
 	clip := mediatest.H264()
-	for i := 0; i < len(clip) || g.device.endless; i++ {
+	for i := 0; i < len(clip) || g.device.endless.Load(); i++ {
 		f := clip[i%len(clip)]
 		if g.device.noKey && f.Key {
 			continue
