@@ -374,6 +374,17 @@ func (t *Table) Flow(id gb28181.ID) (flow.Flow, error) {
 	return r.flow, nil
 }
 
+// Bound is the address of a device's registration while that lasts, also when
+// the device has fallen silent: what comes from there is its own.
+func (t *Table) Bound(id gb28181.ID) (flow.Flow, bool) {
+	r := t.lock(id)
+	if r == nil {
+		return flow.Flow{}, false
+	}
+	defer r.mu.Unlock()
+	return r.flow, r.bound
+}
+
 // lock returns the device's row, locked, or nil.
 func (t *Table) lock(id gb28181.ID) *row {
 	r, ok := t.rows.Load(id)

@@ -496,6 +496,27 @@ func TestRefreshIsNotFirst(t *testing.T) {
 	})
 }
 
+// What a silent device sends at last is no stranger's.
+func TestRegistrationOutlastsSilence(t *testing.T) {
+	run(t, device.Config{}, nil, func(b *bench) {
+		if _, ok := b.Bound(camera); ok {
+			t.Error("an unknown device is bound")
+		}
+		b.register(camera, home, "a")
+		b.until(200 * time.Second)
+		b.expect(shadow.Offline, "")
+		if f, ok := b.Bound(camera); !ok || f != home {
+			t.Errorf("bound to %v, %v", f, ok)
+		}
+		b.Heard(camera, shadow.ByMessage, home, time.Now())
+		b.expect(shadow.Online, "")
+		b.Unbind(camera, home, time.Now())
+		if _, ok := b.Bound(camera); ok {
+			t.Error("bound after it unregistered")
+		}
+	})
+}
+
 // Who comes back is surveyed and subscribed again, whatever shows that it is back.
 func TestComingBackIsFirst(t *testing.T) {
 	firsts := func(b *bench) (n int) {

@@ -4,8 +4,12 @@ import (
 	"context"
 	"io"
 	"testing"
+	"time"
 
 	"fengsui/configs"
+	"fengsui/gb28181"
+	"fengsui/gb28181/device"
+	"fengsui/shadow"
 	"fengsui/sip/digest"
 	"fengsui/sip/flow"
 	"fengsui/sip/siptest"
@@ -77,4 +81,28 @@ func TestSubscriptionIsMadeWithADeviceThatChallengesIt(t *testing.T) {
 		t.Errorf("the challenge is answered by %+v, %v", c, err)
 	}
 	d.Answer(again, 200, "OK", "", siptest.Header{Name: "Expires", Value: "600"})
+}
+
+// A message says more than any probe that the device is back.
+func TestMessageOfADeviceThatFellSilentIsTaken(t *testing.T) {
+	a := serve(t, nil)
+	d := register(t, a)
+	saved, _ := a.table.Saved(gb28181.ID(d.ID()))
+	a.table.Remove(saved.Device.ID)
+	saved.Device.Presence = shadow.Presence{State: shadow.Offline, Evidence: shadow.BySilence, At: time.Now()}
+	if n := a.table.Restore([]device.Saved{saved}); n != 1 {
+		t.Fatal("not restored")
+	}
+	alarm := d.Request("MESSAGE", "<Notify><CmdType>Alarm</CmdType><SN>1</SN><DeviceID>"+d.ID()+"</DeviceID></Notify>")
+	d.Send(alarm.Bytes())
+	if m := d.ExpectAnswer(alarm); m.Status != 200 {
+		t.Errorf("answered %d %s", m.Status, m.Reason)
+	}
+	for range 100 {
+		if dev, _ := a.table.Device(saved.Device.ID); dev.Presence.State == shadow.Online {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("still offline")
 }

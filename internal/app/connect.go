@@ -81,8 +81,8 @@ func (a *App) read(r *sip.Request) (gb28181.ID, *manscdp.Message, sip.Response) 
 // known reports whether a device is bound to the IP address of f: its port may
 // have moved, its catalog comes from nowhere else.
 func (a *App) known(id gb28181.ID, f flow.Flow) bool {
-	bound, err := a.table.Flow(id)
-	return err == nil && bound.Remote.Addr() == f.Remote.Addr()
+	bound, ok := a.table.Bound(id)
+	return ok && bound.Remote.Addr() == f.Remote.Addr()
 }
 
 func (a *App) heard(id gb28181.ID, by shadow.Evidence, r *sip.Request, m *manscdp.Message) {
