@@ -64,7 +64,9 @@ func newSession(ctx context.Context, c *Coordinator, r Request) *session {
 		c: c, id: hex.EncodeToString(id[:]), req: r, key: r.Key(), trace: telemetry.TraceID(ctx),
 		started: make(chan struct{}), finished: make(chan struct{}), anew: make(chan struct{}, 1), callers: 1,
 	}
-	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	// Of the caller only the trace is kept: the stream outlives its request.
+	trace, _ := telemetry.FromContext(ctx)
+	s.ctx, s.cancel = context.WithCancelCause(telemetry.NewContext(context.Background(), trace))
 	s.view = Session{ID: s.id, Request: r, Key: s.key, State: Starting, StartedAt: time.Now(), Trace: s.trace}
 	return s
 }
