@@ -41,6 +41,7 @@ type bench struct {
 	mu      sync.Mutex
 	devices map[gb28181.ID]*gb28181.Device
 	heard   int
+	heardAt time.Time
 	sent    []string // "CmdType" or the method without a body, of all devices
 	at      []time.Time
 	bodies  [][]byte
@@ -100,10 +101,11 @@ func (b *bench) Flow(id gb28181.ID) (flow.Flow, error) {
 	return way, nil
 }
 
-func (b *bench) Heard(gb28181.ID, shadow.Evidence, flow.Flow, time.Time) {
+func (b *bench) Heard(_ gb28181.ID, _ shadow.Evidence, _ flow.Flow, at time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.heard++
+	b.heardAt = at
 }
 
 func (b *bench) Update(id gb28181.ID, change func(*gb28181.Device)) error {
@@ -185,6 +187,24 @@ func (b *bench) run(t *testing.T) {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// The connection may have ended between the answer and its reader.
+func TestADeviceIsKnownToHaveLivedWhenItWasAsked(t *testing.T) {
+	script(t, command.Config{}, func(t *testing.T, b *bench) {
+		answer := b.receive
+		b.receive = func(b *bench, id gb28181.ID, method string, m *manscdp.Message) (*sip.Response, error) {
+			time.Sleep(2 * time.Second)
+			return answer(b, id, method, m)
+		}
+		asked := time.Now()
+		if _, err := b.Query(t.Context(), camera, manscdp.CmdDeviceInfo, string(camera)); err != nil {
+			t.Fatal(err)
+		}
+		if !b.heardAt.Equal(asked) {
+			t.Errorf("heard %v after it was asked", b.heardAt.Sub(asked))
 		}
 	})
 }

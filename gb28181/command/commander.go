@@ -143,6 +143,7 @@ func (c *Commander) exchange(ctx context.Context, id gb28181.ID, cmd, target str
 func (c *Commander) message(ctx context.Context, id gb28181.ID, f flow.Flow, body *manscdp.Node) error {
 	d, _ := c.dev.Device(id)
 	charset := manscdp.ReplyCharset(d.Edition, d.Charset, body)
+	asked := time.Now()
 	res, err := c.send.Do(ctx, c.peer(id, f), sip.Outgoing{
 		Method: "MESSAGE", ContentType: ContentType, Body: manscdp.Encode(body, charset),
 	})
@@ -152,7 +153,9 @@ func (c *Commander) message(ctx context.Context, id gb28181.ID, f flow.Flow, bod
 	case err != nil:
 		return err
 	}
-	c.dev.Heard(id, shadow.ByProbe, f, time.Now())
+	// It lived when it was asked. By now the end of its connection may have been
+	// seen, which is the newer word.
+	c.dev.Heard(id, shadow.ByProbe, f, asked)
 	if !res.Success() {
 		return fmt.Errorf("%w: %d %s", gb28181.ErrRefused, res.Status, res.Reason)
 	}

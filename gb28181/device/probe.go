@@ -105,9 +105,9 @@ func (t *Table) runProbe(ctx context.Context, r *row) {
 	switch {
 	case !wanted || !r.bound || r.flow != f || !lives && !moves && ctx.Err() != nil:
 		return // the question is moot
-	case lives:
+	case lives: // it did when it was asked: its connection may have ended since
 		t.metrics.answered.Inc()
-		t.alive(r, shadow.ByProbe, time.Now(), "")
+		t.alive(r, shadow.ByProbe, asked, "")
 		if r.dev.Presence.State != before {
 			t.emit(r, State, first, before)
 		}

@@ -315,6 +315,27 @@ func TestClosedConnectionIsDoubtedAtOnce(t *testing.T) {
 	})
 }
 
+// The answer was read first, its connection's end is known first.
+func TestAnAnswerOfAClosedConnectionIsNoLife(t *testing.T) {
+	run(t, device.Config{}, nil, func(b *bench) {
+		conn := tcp("192.0.2.20:40001")
+		b.register(camera, conn, "a")
+		asked := time.Now()
+		time.Sleep(time.Second)
+		b.field.set(conn, true)
+		b.field.after = func() { // an answer to the probe
+			time.Sleep(10 * time.Millisecond)
+			b.ConnectionClosed(conn)
+			b.field.set(conn, false)
+		}
+		b.Doubt(camera, shadow.ByRTP, "its RTP stopped", time.Now())
+		time.Sleep(3 * time.Second)
+		b.expect(shadow.Unknown, "its connection closed")
+		b.Heard(camera, shadow.ByProbe, conn, asked) // a question of before
+		b.expect(shadow.Unknown, "its connection closed")
+	})
+}
+
 func TestDoubtIsClearedByAnAnswer(t *testing.T) {
 	run(t, device.Config{}, nil, func(b *bench) {
 		b.field.set(home, true)
