@@ -23,12 +23,19 @@ const (
 // ends only when the socket is closed or a read deadline set on it passes.
 // Answers go to the source of the datagram. The caller's buffer should hold
 // 66,560 bytes: what does not fit once it is repaired is answered 413.
+//
+// A *net.UDPConn is read and answered in batches; calls of ReadFrom wait for one
+// another.
 func (in *Intake) PacketConn(inner net.PacketConn, listener int) net.PacketConn {
 	c := &packetConn{PacketConn: inner, in: in, listener: listener}
 	c.udp, _ = inner.(*net.UDPConn)
 	if c.udp != nil {
 		if err := c.udp.SetReadBuffer(in.cfg.ReadBuffer); err != nil {
 			in.log.Warn().Err(err).Int("bytes", in.cfg.ReadBuffer).Msg("read buffer not set")
+		}
+		var err error
+		if c.batch, err = newBatch(c); err != nil { // the socket is closed: reading it will say so
+			in.log.Warn().Err(err).Msg("socket not read in batches")
 		}
 	}
 	c.local = addrPort(inner.LocalAddr())
@@ -39,6 +46,7 @@ func (in *Intake) PacketConn(inner net.PacketConn, listener int) net.PacketConn 
 type packetConn struct {
 	net.PacketConn
 	udp       *net.UDPConn // PacketConn, if it is one
+	batch     *batch       // of udp
 	in        *Intake
 	listener  int
 	local     netip.AddrPort
@@ -47,64 +55,84 @@ type packetConn struct {
 
 // reply is the way back to the source of one datagram.
 type reply struct {
-	c    *packetConn
-	to   netip.AddrPort
-	addr net.Addr // of a socket that is no *net.UDPConn
-	flow flow.Flow
+	c     *packetConn
+	to    netip.AddrPort
+	addr  net.Addr // of a socket that is no *net.UDPConn
+	flow  flow.Flow
+	index int // in the batch, if there is one
 }
 
-func (r *reply) send(answer []byte) { _, _ = r.c.write(answer, r.to, r.addr) } // counted there
+func (r *reply) send(answer []byte) {
+	if r.c.batch != nil {
+		r.c.batch.send(r, answer)
+		return
+	}
+	_, _ = r.c.write(answer, r.to, r.addr) // counted there
+}
+
+func (r *reply) from(to netip.AddrPort, addr net.Addr) {
+	r.to, r.addr = to, addr
+	r.flow = flow.Flow{Transport: flow.UDP, Listener: r.c.listener, Local: r.c.local, Remote: flow.Unmap(to)}
+}
+
+// source is the address for sipgo.
+func (r *reply) source() net.Addr {
+	if r.addr != nil {
+		return r.addr
+	}
+	return net.UDPAddrFromAddrPort(r.flow.Remote)
+}
 
 func (c *packetConn) ReadFrom(p []byte) (int, net.Addr, error) {
+	if c.batch != nil {
+		return c.batch.readFrom(p)
+	}
 	w := c.in.works.Get().(*work)
 	defer c.in.works.Put(w)
 	b := c.datagrams.Get().(*[]byte)
 	defer c.datagrams.Put(b)
 	back := &reply{c: c}
 	for failed := 0; ; {
-		n, err := c.read(*b, back)
-		switch {
-		case err == nil:
-			failed = 0
-		case errors.Is(err, net.ErrClosed), errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, os.ErrDeadlineExceeded):
-			return 0, nil, err
-		default: // an ICMP error of some datagram sent before, a datagram cut short
-			c.in.metrics.readErrors.Inc()
-			if failed++; failed > 10 {
-				time.Sleep(10 * time.Millisecond)
+		n, addr, err := c.PacketConn.ReadFrom(*b)
+		if err != nil {
+			if c.failed(err, &failed) {
+				return 0, nil, err
 			}
 			continue
 		}
-		raw := trimLeading((*b)[:n])
-		if len(raw) == 0 { // CRLF or NUL to keep a NAT open
-			continue
+		failed = 0
+		back.from(addrPort(addr), addr)
+		if n = c.datagram(w, (*b)[:n], back, p); n > 0 {
+			return n, back.source(), nil
 		}
-		out := c.in.take(w, (*b)[:n], back.flow, back)
-		if out == nil {
-			continue
-		}
-		if len(out) > len(p) {
-			c.in.tooLarge(w, raw, back.flow, time.Now(), back)
-			continue
-		}
-		if back.addr == nil {
-			back.addr = net.UDPAddrFromAddrPort(back.flow.Remote)
-		}
-		return copy(p, out), back.addr, nil
 	}
 }
 
-// read reads one datagram and says in back where it came from.
-func (c *packetConn) read(b []byte, back *reply) (n int, err error) {
-	if c.udp != nil {
-		n, back.to, err = c.udp.ReadFromUDPAddrPort(b)
-		back.addr = nil
-	} else {
-		n, back.addr, err = c.PacketConn.ReadFrom(b)
-		back.to = addrPort(back.addr)
+// failed reports whether an error ends reading; any other is counted and, after
+// several in a row, slept over.
+func (c *packetConn) failed(err error, failed *int) (ends bool) {
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
 	}
-	back.flow = flow.Flow{Transport: flow.UDP, Listener: c.listener, Local: c.local, Remote: flow.Unmap(back.to)}
-	return n, err
+	c.in.metrics.readErrors.Inc() // an ICMP error of some datagram sent before, a datagram cut short
+	if *failed++; *failed > 10 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+// datagram handles what was read and copies to p what is for sipgo.
+func (c *packetConn) datagram(w *work, b []byte, back *reply, p []byte) int {
+	raw := trimLeading(b)
+	if len(raw) == 0 { // CRLF or NUL to keep a NAT open
+		return 0
+	}
+	out := c.in.take(w, b, back.flow, back)
+	if len(out) > len(p) {
+		c.in.tooLarge(w, raw, back.flow, time.Now(), back)
+		return 0
+	}
+	return copy(p, out)
 }
 
 // WriteTo sends what sipgo has to send.
