@@ -95,8 +95,10 @@ func (d *Dialog) Ack(context.Context) error {
 }
 
 // Bye ends the dialog and waits for the answer; any answer is an end. The
-// dialog is over even when Bye reports an error. Later calls do nothing. An
-// unacknowledged 2xx is acknowledged first, as RFC 3261 15 demands.
+// dialog is over even when Bye reports an error, and when ctx ends the BYE is
+// still repeated until it is answered or 32 s are over: a lost one would leave
+// the peer sending. Later calls do nothing. An unacknowledged 2xx is acknowledged
+// first, as RFC 3261 15 demands.
 func (d *Dialog) Bye(ctx context.Context) error {
 	d.mu.Lock()
 	if d.ended || d.leaving {
@@ -111,7 +113,21 @@ func (d *Dialog) Bye(ctx context.Context) error {
 	if !acked {
 		ackErr = d.Ack(ctx)
 	}
-	if _, err := d.e.do(ctx, d.to(), d.leg, Outgoing{Method: "BYE"}); err != nil {
+	answered := make(chan error, 1)
+	p := d.to()
+	if !d.e.inBackground(func() {
+		_, err := d.e.do(context.WithoutCancel(ctx), p, d.leg, Outgoing{Method: "BYE"})
+		answered <- err
+	}) {
+		return errors.Join(ErrClosed, ackErr)
+	}
+	var err error
+	select {
+	case err = <-answered:
+	case <-ctx.Done():
+		err = fmt.Errorf("BYE to %s: %w", d.peer.User, ended(ctx))
+	}
+	if err != nil {
 		return errors.Join(err, ackErr)
 	}
 	return nil

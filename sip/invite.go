@@ -194,12 +194,14 @@ func (e *Endpoint) cancel(ctx context.Context, p Peer, invite *gosip.Request) {
 	}
 }
 
-// inBackground runs f unless the endpoint is closing, which has ended all
-// transactions; Run waits for it.
-func (e *Endpoint) inBackground(f func()) {
+// inBackground runs f, and Run waits for it. It reports false when the endpoint
+// is closing, which has ended all transactions.
+func (e *Endpoint) inBackground(f func()) bool {
 	e.gate.RLock()
 	defer e.gate.RUnlock()
-	if !e.closed {
-		e.background.Go(f)
+	if e.closed {
+		return false
 	}
+	e.background.Go(f)
+	return true
 }

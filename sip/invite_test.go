@@ -1,6 +1,7 @@
 package sip_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -371,6 +372,32 @@ func TestByeWithoutAckAcknowledgesFirst(t *testing.T) {
 		if err := dialog.Ack(t.Context()); !errors.Is(err, sip.ErrEnded) {
 			t.Errorf("Ack after the end = %v", err)
 		}
+	})
+}
+
+// Who ends a dialog does not wait for ever; the BYE itself is not given up.
+func TestByeIsRepeatedAfterItsCallerHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, nil, nil)
+		d, peer := r.known(flow.UDP)
+		dialog, _ := r.established(d, peer)
+		lost := 0
+		r.net.Filter(func(p siptest.Packet) bool {
+			if bytes.HasPrefix(p.Data, []byte("BYE ")) && lost < 5 {
+				lost++
+				return false
+			}
+			return true
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		if err := dialog.Bye(ctx); !errors.Is(err, sip.ErrTimeout) {
+			t.Errorf("Bye = %v", err)
+		}
+		<-dialog.Done()
+		d.Answer(d.Expect("BYE"), 200, "OK", "")
+		r.settle(time.Second)
+		d.Silence(time.Minute, nil)
 	})
 }
 
