@@ -66,6 +66,10 @@ const (
 	probeQueue  = 8192             // devices waiting for a probe; beyond it they ask again a second later
 	expiryGrace = 30 * time.Second // after the end of a registration
 	followRest  = 30 * time.Second // between two looks at a candidate address of one device
+	// refreshRest is by how much a registration has to be prolonged for the
+	// watchers to be told when nothing else about it changed. Some devices register
+	// every second; what a watcher keeps of the end may be as wrong as expiryGrace.
+	refreshRest = expiryGrace
 	// flapWindow is how long an unregistration is kept from the watchers: devices
 	// that were reconfigured unregister and come back at once.
 	flapWindow = 3 * time.Second

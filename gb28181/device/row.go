@@ -27,6 +27,7 @@ type row struct {
 	callID  string
 	trace   string // ID, of the registration
 	granted time.Duration
+	toldEnd time.Time // ExpiresAt as the watchers know it
 	follow  Follow
 	extends bool
 	stays   bool          // on its transport

@@ -125,6 +125,10 @@ func (t *Table) Bind(reg Registration) (Bound, error) {
 	}
 	b := Bound{First: !online || r.unheard || r.callID != reg.CallID, Flap: flap}
 
+	same := r.flow == reg.Flow && r.dev.Contact == reg.Contact && r.granted == reg.Expires &&
+		r.follow == reg.Follow && r.extends == reg.KeepaliveExtends && r.stays == reg.KeepTransport &&
+		(reg.UserAgent == "" || r.dev.UserAgent == reg.UserAgent) &&
+		(reg.Edition == gb28181.EditionUnknown || r.dev.Edition == reg.Edition)
 	t.setFlow(r, reg.Flow)
 	if b.First {
 		if r.trace = reg.Trace; r.trace == "" && reg.CallID != "" {
@@ -148,7 +152,9 @@ func (t *Table) Bind(reg Registration) (Bound, error) {
 	if b.First {
 		what = Registered
 	}
-	t.emit(r, what, b.First, before)
+	if b.First || flap || !same || r.dev.Presence.State != before || r.dev.ExpiresAt.Sub(r.toldEnd) >= refreshRest {
+		t.emit(r, what, b.First, before)
+	}
 	t.rearm(r)
 	return b, nil
 }
@@ -544,6 +550,7 @@ func (t *Table) unlinkConn(r *row) {
 // emit queues a change for every watcher, under the row's lock so that the
 // order of a device's changes is that of its states.
 func (t *Table) emit(r *row, what What, first bool, before shadow.State) {
+	r.toldEnd = r.dev.ExpiresAt
 	c := Change{Device: r.present(time.Now()), Flow: r.flow, What: what, First: first, Before: before, Trace: r.trace}
 	for _, q := range *t.watchers.Load() {
 		if q.push(c) {

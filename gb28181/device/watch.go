@@ -16,7 +16,7 @@ type What uint8
 // The changes, in rising order of weight.
 const (
 	Updated      What = iota // words only
-	Refreshed                // registered again under the same Call-ID
+	Refreshed                // registered again under the same Call-ID; not told each time when only the end moved, by less than 30 s
 	Moved                    // bound to another address by a keepalive
 	State                    // the state alone
 	Unregistered             // by the device itself
@@ -42,6 +42,9 @@ type Change struct {
 // the changes of each device are merged into one.
 const watchQueue = 8192
 
+// spareChanges is the room for changes that a queue keeps when it is empty.
+const spareChanges = 256
+
 // queue carries changes to one watcher.
 type queue struct {
 	fn   func(Change)
@@ -49,6 +52,7 @@ type queue struct {
 
 	mu    sync.Mutex
 	items []Change
+	spare []Change              // empty: items when that is delivered
 	late  map[gb28181.ID]Change // newer than all items
 }
 
@@ -80,7 +84,7 @@ func (q *queue) deliver() {
 	for {
 		q.mu.Lock()
 		items, late := q.items, q.late
-		q.items, q.late = nil, nil
+		q.items, q.spare, q.late = q.spare, nil, nil
 		q.mu.Unlock()
 		if len(items) == 0 && len(late) == 0 {
 			return
@@ -90,6 +94,12 @@ func (q *queue) deliver() {
 		}
 		for _, c := range late {
 			q.fn(c)
+		}
+		if cap(items) <= spareChanges {
+			clear(items)
+			q.mu.Lock()
+			q.spare = items[:0]
+			q.mu.Unlock()
 		}
 	}
 }
