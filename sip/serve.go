@@ -110,6 +110,9 @@ func (e *Endpoint) serve(req *gosip.Request, tx gosip.ServerTransaction) {
 
 // answer finds who answers; nil is no answer.
 func (e *Endpoint) answer(r *Request) (*gosip.Response, func()) {
+	if foreign := unsupported(r); foreign != "" {
+		return e.response(r.msg, Response{Status: 420, Headers: []intake.Header{{Name: "Unsupported", Value: foreign}}}), nil
+	}
 	switch r.Method {
 	case "ACK":
 		return nil, nil
@@ -129,13 +132,43 @@ func (e *Endpoint) answer(r *Request) (*gosip.Response, func()) {
 	}
 	h := e.handlers[r.Method]
 	if h == nil {
-		return e.response(r.msg, Response{Status: 405, Headers: []intake.Header{{Name: "Allow", Value: e.allow}}}), nil
+		return e.response(r.msg, Response{Status: refusal(r.Method), Headers: []intake.Header{{Name: "Allow", Value: e.allow}}}), nil
 	}
 	a, after := h(r)
 	if a.Status == 0 {
 		return nil, after
 	}
 	return e.response(r.msg, a), after
+}
+
+// unsupported is the extensions a request requires, of which we have none: ""
+// where it requires none or they do not matter. A REGISTER, MESSAGE or NOTIFY is
+// taken all the same: nothing is gained by losing the camera that sent it.
+func unsupported(r *Request) string {
+	switch r.Method {
+	case "ACK", "BYE", "CANCEL", "REGISTER", "MESSAGE", "NOTIFY":
+		return ""
+	}
+	if r.msg == nil {
+		return ""
+	}
+	var all []string
+	for _, h := range r.msg.GetHeaders("Require") {
+		if v := strings.TrimSpace(h.Value()); v != "" {
+			all = append(all, v)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// refusal is the status for a method without a handler: RFC 3261 tells those
+// that are known and not allowed (8.2.1) from those that are not (21.5.2).
+func refusal(method string) int {
+	switch method {
+	case "INVITE", "INFO", "SUBSCRIBE", "NOTIFY", "PRACK", "UPDATE", "REFER", "PUBLISH", "MESSAGE", "REGISTER":
+		return 405
+	}
+	return 501
 }
 
 // askDirect asks those who answer most messages in the intake, in the form

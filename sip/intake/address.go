@@ -60,6 +60,27 @@ func parseURI(uri []byte) (p uriParts) {
 	return p
 }
 
+// foreign reports whether a clean URI is of another scheme than sip and sips. A
+// name before a port is none.
+func foreign(uri []byte) bool {
+	name, rest, found := bytes.Cut(uri, []byte{':'})
+	if !found || len(name) == 0 || scheme(uri) > 0 {
+		return false
+	}
+	if c := name[0] | 0x20; c < 'a' || c > 'z' {
+		return false
+	}
+	for _, c := range name {
+		if classes[c]&notToken != 0 && c != '+' || bytes.IndexByte([]byte("!%*_`'~"), c) >= 0 {
+			return false
+		}
+	}
+	if i := bytes.IndexAny(rest, ";?"); i >= 0 {
+		rest = rest[:i]
+	}
+	return len(rest) > 0 && !isDigits(rest)
+}
+
 // uriOK reports whether sipgo's parser reads the URI, and as what it is. Other
 // schemes than sip and sips are not taken.
 func uriOK(uri []byte) bool {
@@ -85,19 +106,36 @@ func hostOK(host []byte) bool {
 	return !notHost.in(host)
 }
 
-// appendURI appends the URI in a form for which uriOK holds; false if there is
-// none. Blanks and what does not belong go, sip: comes before what has no
-// scheme, a port that is none goes.
-func appendURI(dst, uri []byte) ([]byte, bool) {
-	begin := len(dst)
+// soleURIOK is uriOK where the URI is no item of a list: commas may be in its
+// user part.
+func soleURIOK(uri []byte) bool {
+	if bytes.IndexByte(uri, ',') < 0 {
+		return uriOK(uri)
+	}
+	user, host, _ := bytes.Cut(uri, []byte{'@'})
+	user = bytes.ReplaceAll(user, []byte{','}, []byte{'.'})
+	return uriOK(append(append(user, '@'), host...))
+}
+
+// cleanURI leaves out what does not belong in a URI.
+func cleanURI(uri []byte, commas bool) []byte {
 	clean := make([]byte, 0, len(uri))
 	for _, c := range uri {
-		if classes[c]&notURI == 0 {
+		if classes[c]&notURI == 0 || commas && c == ',' {
 			clean = append(clean, c)
 		}
 	}
+	return clean
+}
+
+// appendURI appends the URI in a form for which uriOK holds, or soleURIOK if it
+// is no item of a list; false if there is none. Blanks and what does not belong
+// go, sip: comes before what has no scheme, a port that is none goes.
+func appendURI(dst, uri []byte, list bool) ([]byte, bool) {
+	begin := len(dst)
+	clean := cleanURI(uri, !list)
 	p := parseURI(clean)
-	if !p.ok || bytes.IndexByte(p.user, '[') >= 0 || !hostOK(p.host) {
+	if foreign(clean) || !p.ok || bytes.IndexByte(p.user, '[') >= 0 || !hostOK(p.host) {
 		return dst[:begin], false
 	}
 	if len(p.scheme) == 0 {
@@ -114,7 +152,13 @@ func appendURI(dst, uri []byte) ([]byte, bool) {
 	if bytes.IndexByte(p.tail, '[') < 0 { // sipgo would look for an address there
 		dst = append(dst, p.tail...)
 	}
-	return dst, uriOK(dst[begin:])
+	switch {
+	case uriOK(dst[begin:]), !list && soleURIOK(dst[begin:]):
+		return dst, true
+	case !list && bytes.IndexByte(clean, ',') >= 0: // elsewhere than in the user part
+		return appendURI(dst[:begin], uri, true)
+	}
+	return dst, false
 }
 
 // nameAddr is a From, To, Contact or Route value taken apart, tolerating what
@@ -123,6 +167,7 @@ type nameAddr struct {
 	display []byte // as written, with its quotes
 	uri     []byte // without angle brackets
 	params  []byte // header parameters, with their first ';'
+	angled  bool   // the URI was between angle brackets
 	exact   bool   // the form is a good one; the URI is not looked at
 }
 
@@ -158,7 +203,7 @@ func parseNameAddr(value []byte) (a nameAddr) {
 			i = len(rest)
 		}
 		a.uri, a.params = trim(rest[:i]), rest[i:]
-		a.exact = a.exact && len(a.uri) == i
+		a.exact = a.exact && len(a.uri) == i && !spaced(a.params)
 		return a
 	}
 	if a.display == nil {
@@ -174,20 +219,38 @@ func parseNameAddr(value []byte) (a nameAddr) {
 		a.uri, a.params = trim(rest[:end]), rest[end:]
 		return a
 	}
-	a.uri, a.params = rest[:end], trim(rest[end+1:])
-	a.exact = a.exact && (len(a.params) == 0 || a.params[0] == ';')
+	a.uri, a.params, a.angled = rest[:end], trim(rest[end+1:]), true
+	a.exact = a.exact && (len(a.params) == 0 || a.params[0] == ';' && !spaced(a.params))
 	return a
+}
+
+// spaced reports blanks outside quotes, which sipgo takes for part of a
+// parameter's name or value.
+func spaced(params []byte) bool {
+	quoted := false
+	for i := 0; i < len(params); i++ {
+		switch c := params[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && classes[c]&isBlank != 0:
+			return true
+		}
+	}
+	return false
 }
 
 // addressOK reports whether sipgo's parser reads the From or To value, as what
 // it is.
 func addressOK(value []byte) bool {
 	a := parseNameAddr(value)
-	return a.exact && uriOK(a.uri)
+	return a.exact && (uriOK(a.uri) || a.angled && soleURIOK(a.uri))
 }
 
 // appendAddress appends the value as "display <uri>;params"; false if there is
-// no URI in it. The display name stays only if it is asked for and well formed.
+// no URI in it. The display name stays only if it is asked for, as in From and
+// To, and well formed; without it the value is an item of a list.
 func appendAddress(dst, value []byte, display bool) ([]byte, bool) {
 	begin := len(dst)
 	a := parseNameAddr(value)
@@ -195,7 +258,7 @@ func appendAddress(dst, value []byte, display bool) ([]byte, bool) {
 		dst = append(append(dst, a.display...), ' ')
 	}
 	dst = append(dst, '<')
-	dst, ok := appendURI(dst, a.uri)
+	dst, ok := appendURI(dst, a.uri, !display)
 	dst = append(dst, '>')
 	dst = appendParams(dst, a.params)
 	return dst, ok && addressOK(dst[begin:])

@@ -163,5 +163,5 @@ func isStartLine(line []byte) bool {
 // its start line.
 func looksSIP(line []byte) bool {
 	line = trim(line)
-	return len(line) >= 7 && (isVersion(line[:7]) || isVersion(line[len(line)-7:]))
+	return len(line) >= 7 && (isVersion(line[:7]) || isAnyVersion(line[len(line)-7:]))
 }

@@ -178,7 +178,8 @@ func (in *Intake) answer(w *work, raw []byte, f flow.Flow, now time.Time, seq ui
 	return true
 }
 
-// malformed answers 400 where the fields of an answer can be read.
+// malformed answers 400, or what says better why, where the fields of an answer
+// can be read.
 func (in *Intake) malformed(w *work, raw []byte, f flow.Flow, now time.Time, back sender, err error) {
 	h := &w.head
 	if h.method == "" && !h.response { // not even a start line: a scanner, a stray datagram
@@ -189,7 +190,10 @@ func (in *Intake) malformed(w *work, raw []byte, f flow.Flow, now time.Time, bac
 	in.ring.Add(now, trace.In, f, raw)
 	in.faults.Warn().Err(err).Stringer("flow", f).Msg("malformed message")
 	var bad ErrMalformed
-	if errors.As(err, &bad) {
+	switch {
+	case h.refusal != 0:
+		in.refuse(w, f, now, back, Answer{Status: h.refusal})
+	case errors.As(err, &bad):
 		in.refuse(w, f, now, back, Answer{Status: 400, Reason: "Bad Request (" + bad.What + ")"})
 	}
 }
@@ -210,6 +214,7 @@ func (in *Intake) refuse(w *work, f flow.Flow, now time.Time, back sender, a Ans
 		return
 	}
 	r := Request{Flow: f, From: address(h.fields[h.from].value), To: address(h.fields[h.to].value)}
+	readable := true // all hops so far
 	// AppendAnswer reads From, To and CSeq of Raw, which must be clean
 	for i := range h.fields {
 		fd := &h.fields[i]
@@ -225,8 +230,9 @@ func (in *Intake) refuse(w *work, f flow.Flow, now time.Time, back sender, a Ans
 				continue
 			}
 			for hop, rest := cutItem(fd.value); ; hop, rest = cutItem(rest) {
-				if _, ok := parseVia(hop); !ok {
-					return
+				_, ok := parseVia(hop)
+				if readable = readable && ok; !readable { // those before are enough to answer
+					break
 				}
 				r.Vias = append(r.Vias, hop)
 				if len(rest) == 0 {
@@ -234,6 +240,9 @@ func (in *Intake) refuse(w *work, f flow.Flow, now time.Time, back sender, a Ans
 				}
 			}
 		}
+	}
+	if len(r.Vias) == 0 {
+		return
 	}
 	r.Raw = append(append(r.Raw, h.method...), "\r\n"...)
 	for _, i := range [...]int{h.from, h.to, h.cseq} {

@@ -6,7 +6,7 @@ import (
 
 const (
 	maxFields   = 256 // header fields of one message
-	maxMethod   = 32  // bytes
+	maxMethod   = 64  // bytes
 	maxCSeq     = 1<<31 - 1
 	maxDeclared = 1 << 30 // a larger Content-Length is read as this
 )
@@ -90,6 +90,7 @@ type head struct {
 	status   []byte // of a response: three digits
 	reason   []byte
 	fields   []field
+	refusal  int    // what a request that cannot be understood is answered with; 0 is 400
 	length   int    // declared Content-Length; -1 none or unreadable
 	body     []byte // by Content-Length where it is believable, else all there is
 	quirks   Quirk
@@ -199,7 +200,7 @@ func (h *head) startLine(line []byte) error {
 	}
 	rest = trim(rest)
 	i := bytes.LastIndexAny(rest, " \t")
-	if i < 0 || !isVersion(rest[i+1:]) {
+	if i < 0 || !isAnyVersion(rest[i+1:]) {
 		return ErrMalformed{"start line"}
 	}
 	if len(first) > maxMethod || !isToken(first) {
@@ -211,6 +212,9 @@ func (h *head) startLine(line []byte) error {
 		return ErrMalformed{"no Request-URI"}
 	}
 	h.method = methodName(first)
+	if !isVersion(version) {
+		h.refusal = 505
+	}
 	if string(first) != h.method || string(version) != "SIP/2.0" {
 		h.quirks |= QuirkStartLine
 	}
@@ -262,6 +266,7 @@ func (h *head) headers() error {
 
 // index finds the fields that must be there once, and the body.
 func (h *head) index() (err error) {
+	lengths := false // that differ
 	for i := range h.fields {
 		f := &h.fields[i]
 		first := &h.via
@@ -279,6 +284,7 @@ func (h *head) index() (err error) {
 				h.length = n
 			} else if n != h.length {
 				h.quirks |= QuirkDuplicate
+				lengths = true
 			}
 			continue
 		case kVia:
@@ -297,6 +303,9 @@ func (h *head) index() (err error) {
 		}
 	}
 	h.frame(h.rest)
+	if lengths && err == nil && rootEnd(h.rest) < 0 { // nor does the body say which is true
+		err = ErrMalformed{"two different Content-Length"}
+	}
 	return err
 }
 
@@ -322,6 +331,9 @@ func (h *head) frame(rest []byte) {
 // check sees that the fields without which a message has no answer are there
 // and readable, and notes what of them wants repair.
 func (h *head) check() error {
+	if h.refusal == 505 {
+		return ErrMalformed{"SIP version"}
+	}
 	for _, need := range [...]struct {
 		at   int
 		kind kind
@@ -376,9 +388,13 @@ func (h *head) check() error {
 			}
 		}
 	}
-	if !h.response && !uriOK(h.uri) {
+	if !h.response && !soleURIOK(h.uri) {
 		h.quirks |= QuirkAddress
-		if _, ok := appendURI(nil, h.uri); !ok {
+		if _, ok := appendURI(nil, h.uri, false); !ok {
+			if foreign(cleanURI(h.uri, true)) {
+				h.refusal = 416
+				return ErrMalformed{"Request-URI scheme"}
+			}
 			return ErrMalformed{"Request-URI"}
 		}
 	}

@@ -25,6 +25,8 @@ func Reason(status int) string {
 		return "Request Entity Too Large"
 	case 415:
 		return "Unsupported Media Type"
+	case 416:
+		return "Unsupported URI Scheme"
 	case 420:
 		return "Bad Extension"
 	case 423:
@@ -47,6 +49,8 @@ func Reason(status int) string {
 		return "Not Implemented"
 	case 503:
 		return "Service Unavailable"
+	case 505:
+		return "Version Not Supported"
 	case 603:
 		return "Decline"
 	}

@@ -29,10 +29,10 @@ func (h *head) appendTo(dst, stamps []byte) []byte {
 		dst = append(append(dst, ' '), h.reason...)
 	} else {
 		dst = append(append(dst, h.method...), ' ')
-		if uriOK(h.uri) {
+		if soleURIOK(h.uri) {
 			dst = append(dst, h.uri...)
 		} else {
-			dst, _ = appendURI(dst, h.uri) // check saw that there is one
+			dst, _ = appendURI(dst, h.uri, false) // check saw that there is one
 		}
 		dst = append(dst, " SIP/2.0"...)
 	}

@@ -88,7 +88,8 @@ func accepted(t *testing.T, repaired []byte) {
 	if string(r.CallID) != msg.CallID().Value() || r.CSeq != msg.CSeq().SeqNo {
 		t.Errorf("Scan has %s %d, sipgo %s", r.CallID, r.CSeq, msg)
 	}
-	if r.Method != string(msg.(*gosip.Request).Method) || r.Method != string(msg.CSeq().MethodName) {
+	// sipgo has the start line's method in upper case, whatever it is
+	if strings.ToUpper(r.Method) != string(msg.(*gosip.Request).Method) || r.Method != string(msg.CSeq().MethodName) {
 		t.Errorf("Scan has method %s, sipgo %s", r.Method, msg)
 	}
 }
@@ -117,7 +118,7 @@ func TestRepairRefusesWhatNobodyCanRead(t *testing.T) {
 		{"empty Via", "SIP/2.0/UDP 192.0.2.20:5060;rport;branch=z9hG4bK777", "", "Via"},
 		{"empty From", "<sip:34020000001320000001@3402000000>;tag=99", "", "From"},
 		{"no Request-URI", "sip:34020000002000000001@3402000000 SIP", "SIP", "start line"},
-		{"another version", "SIP/2.0\r\nVia", "SIP/3.0\r\nVia", "start line"},
+		{"another version", "SIP/2.0\r\nVia", "SIP/3.0\r\nVia", "SIP version"},
 		{"IPv6 without end", "@3402000000>;tag", "@[2001:db8::1>;tag", "From"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

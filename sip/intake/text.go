@@ -108,7 +108,13 @@ func isToken(b []byte) bool { return len(b) > 0 && !notToken.in(b) }
 
 func isVersion(b []byte) bool { return equalFold(b, "SIP/2.0") }
 
-// methodName is the upper-case name, without allocation for the usual ones.
+// isAnyVersion is isVersion of SIP as it may be some day.
+func isAnyVersion(b []byte) bool {
+	return len(b) == 7 && equalFold(b[:4], "SIP/") && isDigits(b[4:5]) && b[5] == '.' && isDigits(b[6:])
+}
+
+// methodName is the name in upper case if it is one we know, and as it stands
+// else: methods are told apart by case. It does not allocate for the known.
 func methodName(b []byte) string {
 	for _, m := range [...]string{
 		"MESSAGE", "REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "NOTIFY", "INFO", "OPTIONS",
@@ -118,7 +124,7 @@ func methodName(b []byte) string {
 			return m
 		}
 	}
-	return strings.ToUpper(string(b))
+	return string(b)
 }
 
 // kindOf knows the names that matter here, in full and in compact form.
