@@ -19,13 +19,13 @@ func TestACatalogIsCompleteOverALossyNetwork(t *testing.T) {
 	t.Parallel()
 	const channels = 1000
 	h := open(t)
-	for size := 1; size <= 7; size++ {
+	for _, size := range []int{1, 2, 5, 7} {
 		t.Run(fmt.Sprintf("parts of %d", size), func(t *testing.T) {
 			t.Parallel()
 			h := h.in(t)
 			id := number(recorder, 1000*size)
 			s := h.run(sim.Config{
-				FirstID: id, Channels: channels, PartSize: size, SIPLoss: 0.2, T1: 20 * time.Millisecond,
+				FirstID: id, Channels: channels, PartSize: size, SIPLoss: 0.2, T1: 8 * time.Millisecond,
 				PartInterval: time.Millisecond, Retry: time.Second,
 			})
 			d := h.complete(id, channels)

@@ -72,7 +72,7 @@ func open(t testing.TB, change ...func(*configs.Config)) *house {
 	c.HTTP.Listen = freeAddress(t, "127.0.0.1")
 	c.Auth.AdminPassword = &admin
 	c.Media.Listen = freeAddress(t, "127.0.0.1")
-	c.Media.Ports = freeRange(t, 16)
+	c.Media.Ports = freeRange(t, 64)
 	c.Media.WebRTCListen = ""
 	c.Log.Level, c.Log.Format = "debug", "json"
 	for _, f := range change {
@@ -386,8 +386,8 @@ type eventView struct {
 	Data   map[string]any `json:"data"`
 }
 
-// events are all that happened to a device so far. An alarm bell is rung in the
-// journal by nothing, so the end is known by an event of another device.
+// events are all that happened to a device so far. What is kept is sent at once,
+// so a second later the stream of events is given up.
 func (h *house) events(id gb28181.ID) (list []eventView) {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -402,7 +402,7 @@ func (h *house) events(id gb28181.ID) (list []eventView) {
 		h.t.Fatal(err)
 	}
 	defer res.Body.Close()
-	quiet := time.AfterFunc(time.Second, cancel) // what is kept is replayed at once
+	quiet := time.AfterFunc(time.Second, cancel)
 	defer quiet.Stop()
 	b, _ := io.ReadAll(res.Body) // ends with the cancellation
 	for line := range strings.Lines(string(b)) {

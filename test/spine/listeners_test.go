@@ -147,3 +147,43 @@ func certificate(t *testing.T) (cert, key string) {
 	}
 	return cert, key
 }
+
+// Without an address a listener serves both families; each device is told an
+// address of its own.
+func TestOneListenerServesBothFamilies(t *testing.T) {
+	t.Parallel()
+	for listen, hosts := range map[string][]string{"": {"127.0.0.1", "[::1]"}, "0.0.0.0": {"127.0.0.1"}, "::": {"[::1]"}} {
+		t.Run(listen, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, func(c *configs.Config) { c.SIP.Listen, c.Media.Listen = freeAddress(t, listen), freeAddress(t, listen) })
+			_, port, _ := net.SplitHostPort(h.cfg.SIP.Listen)
+			n := 0
+			for _, host := range hosts {
+				for _, transport := range []string{sim.UDP, sim.TCP} {
+					n++
+					id := number(camera, n)
+					s := h.run(sim.Config{FirstID: id, Transport: transport, Server: host + ":" + port})
+					h.complete(id, 1)
+					if d := h.device(id); d.State != "online" || d.Remote != s.Device(0).Addr.String() {
+						t.Errorf("%s %s: device %s at %s, is at %s", host, transport, d.State, d.Remote, s.Device(0).Addr)
+					}
+					for _, over := range []string{"udp", "tcp-passive", "tcp-active"} {
+						for _, mode := range []string{"single", "range"} {
+							h.must("PATCH", "/api/v1/devices/"+string(id), map[string]any{"media_mode": mode}, nil)
+							stream := h.plays(id, id, over)
+							want := "c=IN IP4 127.0.0.1\r\n"
+							if host == "[::1]" {
+								want = "c=IN IP6 ::1\r\n"
+							}
+							if offer := stream.Stages[2].Detail; !strings.Contains(offer, want) {
+								t.Errorf("want %q in offer\n%s", want, offer)
+							}
+							h.picture(stream, media.H264, media.PCMA)
+							h.stop(stream)
+						}
+					}
+				}
+			}
+		})
+	}
+}

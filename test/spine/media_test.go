@@ -2,6 +2,7 @@ package spine_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -173,5 +174,50 @@ func TestTheEndOfTheServerEndsItsStreams(t *testing.T) {
 	h.close()
 	if st := s.Stats(); st.Byes != 1 || st.Streaming != 0 {
 		t.Errorf("%d BYEs, %d streams go on", st.Byes, st.Streaming)
+	}
+}
+
+func TestMainAndSubStreamPlayBesideEachOther(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	s := h.run(sim.Config{})
+	h.complete(camera, 1)
+	var streams [2]streamView
+	for i, profile := range []string{"main", "sub"} {
+		h.must("POST", "/api/v1/streams", map[string]any{"device": camera, "channel": camera, "profile": profile}, &streams[i])
+		h.picture(streams[i], media.H264, media.PCMA)
+	}
+	if streams[0].ID == streams[1].ID || streams[0].SSRC == streams[1].SSRC || s.Stats().Streaming != 2 {
+		t.Errorf("streams %+v", streams)
+	}
+}
+
+func TestARecorderPlaysManyChannelsAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, quirks := range [][]string{nil, {"ssrc-zero"}} {
+		t.Run(strings.Join(quirks, ""), func(t *testing.T) {
+			t.Parallel()
+			h := open(t)
+			s := h.run(sim.Config{Channels: 16, PartSize: 16, Transport: sim.TCP, Quirks: quirks})
+			h.complete(recorder, 16)
+			var work sync.WaitGroup
+			for _, channel := range s.Device(0).Channels {
+				work.Go(func() {
+					ctx, cancel := context.WithTimeout(t.Context(), patience)
+					defer cancel()
+					stream, p, err := h.play(ctx, recorder, channel, "udp")
+					if p != nil || err != nil {
+						t.Errorf("play %s: %+v, %v", channel, p, err)
+						return
+					}
+					v := h.watch(stream)
+					defer v.close()
+					if err := v.shows(media.H264, media.PCMA); err != nil {
+						t.Errorf("%s: %v", channel, err)
+					}
+				})
+			}
+			work.Wait()
+		})
 	}
 }

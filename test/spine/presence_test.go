@@ -248,8 +248,8 @@ func TestADeviceThatAnswersProbesStaysOnline(t *testing.T) {
 	h.complete(camera, 1)
 	time.Sleep(14 * time.Second) // it would be offline after 12
 	d := h.device(camera)
-	if d.State != "online" || d.StateEvidence != "probe" || s.Stats().Keepalives != 0 {
-		t.Errorf("it is %s by %s after %d keepalives", d.State, d.StateEvidence, s.Stats().Keepalives)
+	if d.State != "online" || s.Stats().Keepalives != 0 {
+		t.Errorf("it is %s (%s) after %d keepalives", d.State, d.StateReason, s.Stats().Keepalives)
 	}
 	doubts := 0
 	for _, e := range types(h.events(camera)) {
@@ -382,4 +382,45 @@ func TestARestartKeepsDevicesAndChannels(t *testing.T) {
 	}
 	// Changes of channels are heard again too.
 	h.subscribed(recorder)
+}
+
+// A stream that died with the reboot does not stand in the way of the next one.
+func TestARebootedDevicePlaysAgainSoon(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{sim.UDP, sim.TCP} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			h := open(t)
+			s := h.run(sim.Config{Transport: transport})
+			h.complete(camera, 1)
+			h.plays(camera, camera, "udp")
+			if err := s.Reboot(0); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the registration after the boot", func() bool { return s.Stats().Registrations == 2 })
+			began := time.Now()
+			eventually(t, "a picture that goes on", func() bool {
+				v := h.watch(h.plays(camera, camera, "udp"))
+				defer v.close()
+				_, _, err := v.goesOn(2 * time.Second)
+				return err == nil
+			})
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+func TestARemovedDeviceIsToldToStopAndCanComeBack(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	s := h.run(sim.Config{Channels: 3, Keepalive: time.Second})
+	h.complete(recorder, 3)
+	h.plays(recorder, s.Device(0).Channels[0], "")
+	h.must("DELETE", "/api/v1/devices/"+string(recorder), nil, nil)
+	eventually(t, "a BYE", func() bool { return s.Stats().Byes == 1 && s.Device(0).Streams == 0 })
+	eventually(t, "another registration", func() bool { return s.Stats().Registrations == 2 })
+	h.complete(recorder, 3)
+	h.picture(h.plays(recorder, s.Device(0).Channels[2], ""), media.H264, media.PCMA)
 }

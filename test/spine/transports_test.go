@@ -1,9 +1,12 @@
 package spine_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"fengsui/internal/sim"
 	"fengsui/media"
@@ -85,5 +88,34 @@ func TestPicturesPlayOverEveryWay(t *testing.T) {
 			h.stop(stream)
 			eventually(t, "the end at the device", func() bool { return s.Device(0).Streams == 0 })
 		})
+	}
+}
+
+func TestPicturesPlayOverALossySIPPath(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	const devices = 24
+	s := h.run(sim.Config{Devices: devices, SIPLoss: 0.2, Retry: time.Second})
+	var work sync.WaitGroup
+	for d := range devices {
+		id := s.Device(d).ID
+		work.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			stream, p, err := h.play(ctx, id, id, "udp")
+			if p != nil || err != nil {
+				t.Errorf("play %s: %+v, %v", id, p, err)
+				return
+			}
+			if p, err := h.call(ctx, "DELETE", "/api/v1/streams/"+stream.ID, nil, nil); p != nil || err != nil {
+				t.Errorf("stop %s: %+v, %v", id, p, err)
+			}
+		})
+	}
+	work.Wait()
+	eventually(t, "the end of all streams", func() bool { return s.Stats().Streaming == 0 })
+	eventually(t, "all leases back", func() bool { l := h.leases(); return l.Dialogs+l.SSRCs+l.Receivers+l.Ports == 0 })
+	if n := s.Stats().Invites; n < devices {
+		t.Errorf("%d INVITEs", n)
 	}
 }
