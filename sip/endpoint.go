@@ -64,6 +64,10 @@ type Config struct {
 	// MaxHandlers is how many requests are handled at a time; default 4096.
 	// More are answered 503 and counted.
 	MaxHandlers int
+	// MaxBodies is how many bytes of bodies over 16 KiB are handled at a time;
+	// default 64 MiB, of which one address may have a quarter. More are answered
+	// 503 and counted.
+	MaxBodies int64
 	// Net makes the sockets; default the system's.
 	Net Network
 }
@@ -75,6 +79,7 @@ func (c *Config) setDefaults() {
 	def(&c.QueueLen, 1024)
 	def(&c.QueueTotal, 65536)
 	def(&c.MaxHandlers, 4096)
+	def(&c.MaxBodies, 64<<20)
 	if c.Net == nil {
 		c.Net = system{}
 	}
@@ -93,6 +98,7 @@ type Endpoint struct {
 	ua     *sipgo.UserAgent
 	srv    *sipgo.Server
 	order  *order
+	bodies *bodies
 	seen   *repeats
 	routes routes
 
@@ -121,11 +127,12 @@ type Endpoint struct {
 
 // Counts is what is open at the moment.
 type Counts struct {
-	Dialogs      int // established, or an INVITE under way
-	Transactions int // client transactions; over UDP a failed INVITE's stays 32 s to repeat its ACK
-	Queued       int // functions after an answer that wait
-	Handlers     int // requests being handled
-	Connections  int // TCP and TLS
+	Dialogs      int   // established, or an INVITE under way
+	Transactions int   // client transactions; over UDP a failed INVITE's stays 32 s to repeat its ACK
+	Queued       int   // functions after an answer that wait
+	Handlers     int   // requests being handled
+	Connections  int   // TCP and TLS
+	Bodies       int64 // bytes of bodies over 16 KiB being handled
 }
 
 // New builds an endpoint and opens nothing. The direct answers are asked for
@@ -135,6 +142,7 @@ func New(cfg Config, in *intake.Intake, direct intake.Direct, log zerolog.Logger
 	e := &Endpoint{
 		cfg: cfg, in: in, direct: direct, log: log,
 		seen:     newRepeats(),
+		bodies:   &bodies{limit: cfg.MaxBodies},
 		handlers: make(map[string]Handler),
 		ready:    make(chan struct{}),
 		done:     make(chan struct{}),
@@ -169,6 +177,7 @@ func (e *Endpoint) Counts() Counts {
 	c.Transactions = int(e.transactions.Load())
 	c.Handlers = int(e.active.Load())
 	c.Queued = e.order.queued()
+	c.Bodies = e.bodies.held()
 	return c
 }
 
@@ -211,7 +220,7 @@ func (e *Endpoint) listenOn(b *bound) error {
 	var err error
 	switch b.listen.Network {
 	case "udp":
-		err = e.srv.ServeUDP(b.packet)
+		err = e.servePackets(b.packet)
 	case "tcp":
 		err = e.srv.ServeTCP(b.listener)
 	case "tls":

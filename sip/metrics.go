@@ -15,6 +15,8 @@ type metrics struct {
 	shed      prometheus.Counter
 	retried   prometheus.Counter
 	stray     prometheus.Counter
+	handovers prometheus.Counter
+	crowded   *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer, counts func() Counts) (*metrics, error) {
@@ -53,16 +55,25 @@ func newMetrics(reg prometheus.Registerer, counts func() Counts) (*metrics, erro
 			Help: "Responses that matched no request of ours.",
 		}),
 	}
+	m.handovers = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "fengsui_sip_handovers_total",
+		Help: "Times a UDP socket was handed to a new loop of the library, so that it forgets sources.",
+	})
+	m.crowded = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fengsui_sip_bodies_refused_total",
+		Help: "Requests answered 503 because the bodies being handled are too large together, of all or of one address.",
+	}, []string{"share"})
 	gauge := func(name, help string, value func(Counts) int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
 			func() float64 { return float64(value(counts())) })
 	}
 	for _, c := range []prometheus.Collector{
-		m.requests, m.sent, m.answered, m.dropped, m.unclaimed, m.shed, m.retried, m.stray,
+		m.requests, m.sent, m.answered, m.dropped, m.unclaimed, m.shed, m.retried, m.stray, m.handovers, m.crowded,
 		gauge("fengsui_sip_dialogs", "INVITE dialogs, established or being established.", func(c Counts) int { return c.Dialogs }),
 		gauge("fengsui_sip_client_transactions", "Requests of ours that are not finished.", func(c Counts) int { return c.Transactions }),
 		gauge("fengsui_sip_queued", "Work after an answer that waits.", func(c Counts) int { return c.Queued }),
 		gauge("fengsui_sip_handlers", "Requests being handled.", func(c Counts) int { return c.Handlers }),
+		gauge("fengsui_sip_body_bytes", "Bytes of bodies over 16 KiB being handled.", func(c Counts) int { return int(c.Bodies) }),
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, err

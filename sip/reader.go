@@ -15,28 +15,94 @@ import (
 // listener at the first.
 const socketPause = 50 * time.Millisecond
 
+const (
+	maxSources   = 8192            // sources the library may know by one reader
+	handOverTime = 2 * time.Second // a spent reader stays: a handler that has not started by then answers from another port
+)
+
 // packetReader is the socket sipgo reads. It takes a ticket for each request,
 // in the order of receipt, and keeps the listener alive through errors.
+//
+// The library keeps the address of every source it was ever given until its
+// loop over the socket ends. So after some thousand of them another reader with
+// a loop of its own takes over the socket, and this one ends.
 type packetReader struct {
 	net.PacketConn
 	e       *Endpoint
 	once    sync.Once
 	reading chan struct{} // closed at the first read: the library knows the socket
+
+	// Used by ReadFrom.
+	last  string             // source
+	turns int                // of the source: at least as many as there were sources
+	spent chan struct{}      // closed when another reader should take over
+	next  chan *packetReader // gives that one, once it reads
 }
 
 func newPacketReader(e *Endpoint, inner net.PacketConn) *packetReader {
-	return &packetReader{PacketConn: inner, e: e, reading: make(chan struct{})}
+	return &packetReader{
+		PacketConn: inner, e: e, reading: make(chan struct{}), spent: make(chan struct{}), next: make(chan *packetReader, 1),
+	}
+}
+
+// servePackets gives the library the socket, and again whenever a reader is
+// spent. It returns when the last of its loops has ended.
+func (e *Endpoint) servePackets(first *packetReader) error {
+	var loops sync.WaitGroup
+	defer loops.Wait()
+	for r := first; ; {
+		ended := make(chan error, 1)
+		loops.Go(func() { ended <- e.srv.ServeUDP(r) })
+		select {
+		case err := <-ended:
+			return err
+		case <-r.spent:
+		}
+		n := newPacketReader(e, r.PacketConn)
+		r.next <- n
+		r = n
+	}
+}
+
+// handOver ends this reader: the next one reads before the library forgets what
+// it knew by this one, and for a while it goes on knowing it, so that the
+// requests it was given last are answered from this socket.
+func (r *packetReader) handOver() {
+	close(r.spent)
+	r.e.m.handovers.Inc()
+	n := <-r.next
+	select {
+	case <-n.reading:
+	case <-r.e.done:
+		return
+	}
+	t := time.NewTimer(handOverTime)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.e.done:
+	}
 }
 
 func (r *packetReader) ReadFrom(b []byte) (int, net.Addr, error) {
 	r.once.Do(func() { close(r.reading) })
 	for {
+		if r.turns >= maxSources {
+			if r.turns = 0; r.e.ua.TransportLayer().Pool("udp").Size() >= maxSources && !r.e.closing() {
+				r.handOver()
+				return 0, nil, net.ErrClosed
+			}
+		}
 		n, from, err := r.PacketConn.ReadFrom(b)
 		if err == nil {
 			if r.e.closing() && !isResponse(b[:n]) {
 				continue
 			}
 			source := from.String()
+			if source != r.last {
+				r.last = source
+				r.turns++
+			}
 			r.own(source)
 			if p, ok := peek(b[:n]); ok && !r.e.seen.seen(p, source, time.Now(), gosip.Timer_J) {
 				r.e.order.take(p.seq, string(p.sender))
@@ -47,6 +113,14 @@ func (r *packetReader) ReadFrom(b []byte) (int, net.Addr, error) {
 			return 0, nil, net.ErrClosed
 		}
 	}
+}
+
+// WriteTo sends, and notes from where answers are expected.
+func (r *packetReader) WriteTo(b []byte, to net.Addr) (int, error) {
+	if !isResponse(b) {
+		r.e.in.Wrote(addrPort(to))
+	}
+	return r.PacketConn.WriteTo(b, to)
 }
 
 // own makes this socket the one that answers the source. The library answers

@@ -89,11 +89,17 @@ func (e *Endpoint) serve(req *gosip.Request, tx gosip.ServerTransaction) {
 	e.order.claim(r.Seq)
 	var answer *gosip.Response
 	var after func()
+	held := false // the body, until after has run
 	if e.active.Add(1) > int64(e.cfg.MaxHandlers) {
 		e.m.shed.Inc()
 		answer = e.response(req, Response{Status: 503})
+	} else if share := e.bodies.take(r.Flow.Remote.Addr(), len(r.Body)); share != "" {
+		e.m.crowded.WithLabelValues(share).Inc()
+		answer = e.response(req, crowded())
 	} else {
 		answer, after = e.answer(r)
+		held = after != nil
+		after = e.bodies.holding(r.Flow.Remote.Addr(), len(r.Body), after)
 	}
 	e.active.Add(-1)
 	if answer != nil {
@@ -105,6 +111,9 @@ func (e *Endpoint) serve(req *gosip.Request, tx gosip.ServerTransaction) {
 	}
 	if !e.order.hand(r.Seq, r.FromUser, after) {
 		e.m.dropped.Inc()
+		if held {
+			e.bodies.release(r.Flow.Remote.Addr(), len(r.Body))
+		}
 	}
 }
 

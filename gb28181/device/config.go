@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"fengsui/gb28181"
@@ -58,6 +59,10 @@ type Config struct {
 	// ProbeTimeout is how long a device has to answer, default 4 s; the second
 	// probe follows 5 s after the first.
 	ProbeTimeout time.Duration
+	// Moved is told, in order for each device and before the message that caused
+	// it is answered, from which address to which a registration moves; the zero
+	// address is none. It must not block and not call the table. nil: nobody.
+	Moved func(from, to netip.Addr)
 }
 
 const (

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -22,8 +23,9 @@ type row struct {
 	removed bool
 	dev     gb28181.Device // Presence.Reason without the age, see present
 
-	bound   bool      // registered
-	flow    flow.Flow // of the last registration or move
+	bound   bool       // registered
+	flow    flow.Flow  // of the last registration or move
+	site    netip.Addr // what Config.Moved knows
 	callID  string
 	trace   string // ID, of the registration
 	granted time.Duration

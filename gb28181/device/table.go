@@ -136,6 +136,7 @@ func (t *Table) Bind(reg Registration) (Bound, error) {
 		}
 	}
 	r.bound, r.callID, r.granted = true, reg.CallID, reg.Expires
+	t.settle(r)
 	r.follow, r.extends, r.stays = reg.Follow, reg.KeepaliveExtends, reg.KeepTransport
 	r.candidate = flow.Flow{}
 	r.dev.Contact = reg.Contact
@@ -478,6 +479,7 @@ func (t *Table) doubt(r *row, s shadow.Sign) {
 // unbound ends the registration; the row stays.
 func (t *Table) unbound(r *row) {
 	r.bound = false
+	t.settle(r)
 	t.unlinkConn(r)
 	r.probe = series{busy: r.probe.busy}
 	r.candidate = flow.Flow{}
@@ -510,6 +512,7 @@ func (t *Table) setFlow(r *row, f flow.Flow) {
 	t.unlinkConn(r)
 	r.flow = f
 	r.dev.Transport, r.dev.Remote = f.Transport, f.Remote.String()
+	t.settle(r)
 	t.linkConn(r)
 }
 

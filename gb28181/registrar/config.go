@@ -76,6 +76,19 @@ type Config struct {
 	// Platform reports IDs of other platforms, whose keepalives are not the
 	// device table's and go on unanswered. nil: there are none.
 	Platform func(id gb28181.ID) bool
+	// Guard slows those who fail; nil: nobody is slowed.
+	Guard Guard
+}
+
+// Guard slows those who fail; package sip/guard has it. Calls must not block.
+type Guard interface {
+	// Paused reports whether the ID has to wait at that address before it is
+	// judged again.
+	Paused(from netip.Addr, id string, now time.Time) bool
+	// Failed is told of each refusal under a nonce that we gave that address,
+	// Proved of each registration.
+	Failed(from netip.Addr, id string, now time.Time)
+	Proved(from netip.Addr, id string)
 }
 
 func (c Config) withDefaults() Config {

@@ -99,7 +99,13 @@ func (g *Registrar) Register(r *intake.Request) intake.Answer {
 		}
 		return g.challenge(p, &acc, r, true)
 	}
+	if g.cfg.Guard != nil && g.cfg.Guard.Paused(p.ip, p.id, r.At) {
+		return intake.Answer{} // known or not: it is judged when the pause is over
+	}
 	if why := g.judge(id, p, &acc, known, &c, r.Flow); why.check != "" {
+		if g.cfg.Guard != nil {
+			g.cfg.Guard.Failed(p.ip, p.id, r.At)
+		}
 		return g.refuse(p, r, why)
 	}
 	if !g.replay.take(id, issued, &c, r.At) {
@@ -107,6 +113,9 @@ func (g *Registrar) Register(r *intake.Request) intake.Answer {
 			g.note(p, r, refusal{CheckNonce, "the device uses a nonce again instead of the new one it was offered"})
 		}
 		return g.challenge(p, &acc, r, true)
+	}
+	if g.cfg.Guard != nil {
+		g.cfg.Guard.Proved(p.ip, p.id)
 	}
 	return g.accept(id, p, &acc, r)
 }
@@ -140,10 +149,13 @@ func (g *Registrar) judge(id gb28181.ID, p peer, acc *Account, known bool, c *di
 			return why
 		}
 	case known:
+		g.idle(id, acc, c)
 		return refusal{CheckPassword, "no password is set for this device, and there is no common one"}
 	case g.cfg.ApproveUnknown:
+		g.idle(id, acc, c)
 		return refusal{CheckApproval, "approve the device and give it a password; there is no common one to check it with"}
 	default:
+		g.idle(id, acc, c)
 		return refusal{CheckUnknownID, "the device is not provisioned, and there is no common password"}
 	}
 	switch {
@@ -185,8 +197,9 @@ func (g *Registrar) verify(id gb28181.ID, acc *Account, c *digest.Credentials, p
 		return refusal{}
 	}
 	words := "wrong password"
+	isCommon := g.proves(c, offered, common) // always: a refusal takes the same time whatever is known
 	switch {
-	case acc.Password != "" && common != "" && g.proves(c, offered, common):
+	case acc.Password != "" && common != "" && isCommon:
 		words = "the device has the common password, but one of its own is set for it"
 	case g.proves(c, offered, ""):
 		words = "the device has no password set"
@@ -200,6 +213,12 @@ func (g *Registrar) verify(id gb28181.ID, acc *Account, c *digest.Credentials, p
 		words += "; its username is " + username() + " instead of its ID"
 	}
 	return refusal{CheckPassword, words}
+}
+
+// idle does the work of checking a password and forgets the result, so that the
+// time of a refusal does not tell whether there is one to check.
+func (g *Registrar) idle(id gb28181.ID, acc *Account, c *digest.Credentials) {
+	_ = g.verify(id, acc, c, "", "")
 }
 
 // proves verifies the response. A device that names no algorithm may have used

@@ -28,6 +28,8 @@ type Intake struct {
 	quirks  zerolog.Logger // likewise, with room for a site that starts
 	answers *answers
 	noted   noted
+	guard   Guard // nil: everybody is heard
+	shown   shown
 	works   sync.Pool // *work
 	buffers sync.Pool // *[]byte, for connections
 
@@ -77,6 +79,9 @@ func (in *Intake) take(w *work, raw []byte, f flow.Flow, back sender) []byte {
 	now := time.Now()
 	in.metrics.received.of(f.Transport).Inc()
 	in.metrics.receivedBytes.of(f.Transport).Add(float64(len(raw)))
+	if !in.admit(f, now) {
+		return nil
+	}
 	var key answerKey
 	if !f.Stream() {
 		key = in.answers.key(raw, &f)
@@ -97,6 +102,9 @@ func (in *Intake) take(w *work, raw []byte, f flow.Flow, back sender) []byte {
 		return nil
 	}
 	seq := in.seq.Add(1)
+	if in.screen(w, raw, f, now, seq, key, back) {
+		return nil
+	}
 	if in.mayAnswer(h) {
 		if done := in.answer(w, raw, f, now, seq, key, back); done {
 			return nil
@@ -182,6 +190,7 @@ func (in *Intake) answer(w *work, raw []byte, f flow.Flow, now time.Time, seq ui
 // can be read.
 func (in *Intake) malformed(w *work, raw []byte, f flow.Flow, now time.Time, back sender, err error) {
 	h := &w.head
+	in.wasted(f, now)
 	if h.method == "" && !h.response { // not even a start line: a scanner, a stray datagram
 		in.metrics.dropped.WithLabelValues(dropJunk).Inc()
 		return
@@ -209,9 +218,19 @@ func (in *Intake) tooLarge(w *work, raw []byte, f flow.Flow, now time.Time, back
 // refuse answers a request of which only the head is understood, and that
 // perhaps in part.
 func (in *Intake) refuse(w *work, f flow.Flow, now time.Time, back sender, a Answer) {
+	if !in.compose(w, f, a) {
+		return
+	}
+	in.ring.Add(now, trace.Out, f, w.answer)
+	back.send(w.answer)
+}
+
+// compose makes w.answer of what of the head is understood. It reports whether
+// that is enough.
+func (in *Intake) compose(w *work, f flow.Flow, a Answer) bool {
 	h := &w.head
 	if !h.answerable() {
-		return
+		return false
 	}
 	r := Request{Flow: f, From: address(h.fields[h.from].value), To: address(h.fields[h.to].value)}
 	readable := true // all hops so far
@@ -221,7 +240,7 @@ func (in *Intake) refuse(w *work, f flow.Flow, now time.Time, back sender, a Ans
 		switch i {
 		case h.from, h.to, h.cseq:
 			if hasControl(fd.value) || len(fd.value) == 0 {
-				return
+				return false
 			}
 		case h.callID:
 			r.CallID = fd.value
@@ -242,7 +261,7 @@ func (in *Intake) refuse(w *work, f flow.Flow, now time.Time, back sender, a Ans
 		}
 	}
 	if len(r.Vias) == 0 {
-		return
+		return false
 	}
 	r.Raw = append(append(r.Raw, h.method...), "\r\n"...)
 	for _, i := range [...]int{h.from, h.to, h.cseq} {
@@ -250,8 +269,7 @@ func (in *Intake) refuse(w *work, f flow.Flow, now time.Time, back sender, a Ans
 		r.Raw = append(r.Raw, "\r\n"...)
 	}
 	w.answer = AppendAnswer(w.answer[:0], &r, a)
-	in.ring.Add(now, trace.Out, f, w.answer)
-	back.send(w.answer)
+	return true
 }
 
 // repaired counts what was set right, and logs it once an hour for a peer.

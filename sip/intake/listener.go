@@ -38,6 +38,11 @@ func (l *framing) Accept() (net.Conn, error) {
 		}
 		failed = 0
 		remote := addrPort(c.RemoteAddr())
+		if !l.in.connect(remote.Addr()) {
+			l.in.metrics.refused.WithLabelValues(refuseGuard).Inc()
+			_ = c.Close() // nothing was sent
+			continue
+		}
 		if reason := l.in.conns.take(remote.Addr(), &l.in.cfg); reason != "" {
 			l.in.metrics.refused.WithLabelValues(reason).Inc()
 			l.in.faults.Warn().Stringer("remote", remote).Str("reason", reason).Msg("connection refused")

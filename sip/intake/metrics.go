@@ -37,6 +37,7 @@ const (
 	refuseTotal  = "total"
 	refusePerIP  = "per_ip"
 	refuseFailed = "accept_failed" // the system refused to accept
+	refuseGuard  = "guard"         // banned or denied
 
 	closePeer   = "peer"
 	closeLocal  = "local"

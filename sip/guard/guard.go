@@ -1,0 +1,242 @@
+package guard
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/puzpuzpuz/xsync/v4"
+	"github.com/rs/zerolog"
+)
+
+// Guard is shared by all sockets. Its methods may be called from several
+// goroutines and never wait.
+type Guard struct {
+	// Set by New, never changed after.
+	cfg     Config
+	log     zerolog.Logger
+	metrics *metrics
+	seed    maphash.Seed
+
+	known     *xsync.Map[netip.Addr, *site] // sources with registered devices
+	strangers *table[bucket]
+	networks  *table[bucket]
+	pairs     *table[failing] // of source and ID
+	sources   *table[failing]
+	waste     *table[failing]
+	expected  *table[int64] // when we wrote there, ns of the Unix epoch
+
+	leaving leaving
+
+	banned atomic.Int64 // len(bans)
+	bansMu sync.RWMutex // guards all below
+	bans   map[netip.Addr]Ban
+	past   *table[record]
+}
+
+// site is a source from which devices are registered.
+type site struct {
+	mu      sync.Mutex
+	devices int
+	gone    time.Time // when the last one left
+	removed bool      // from the map: look there again
+	bucket  bucket
+}
+
+// New makes a guard with empty tables, of about 6 MB.
+func New(cfg Config, reg prometheus.Registerer, log zerolog.Logger) *Guard {
+	g := &Guard{
+		cfg: cfg.withDefaults(), log: log, seed: maphash.MakeSeed(),
+		known:     xsync.NewMap[netip.Addr, *site](),
+		strangers: newTable[bucket](strangers), networks: newTable[bucket](networks),
+		pairs: newTable[failing](failingPairs), sources: newTable[failing](failingSources),
+		waste: newTable[failing](failingSources), expected: newTable[int64](expected),
+		bans: make(map[netip.Addr]Ban), past: newTable[record](failingSources),
+	}
+	g.cfg.DenyAgents, g.cfg.AllowAgents = lower(g.cfg.DenyAgents), lower(g.cfg.AllowAgents)
+	g.metrics = newMetrics(reg, g)
+	return g
+}
+
+// Source is what has one budget: an IPv4 address, or the /64 of an IPv6 one.
+func Source(a netip.Addr) netip.Addr { return cut(a, 32, 64) }
+
+// network is what has one budget for all its sources.
+func network(a netip.Addr) netip.Addr { return cut(a, 24, 48) }
+
+func cut(a netip.Addr, bits4, bits6 int) netip.Addr {
+	a = a.Unmap().WithZone("")
+	bits := bits6
+	if a.Is4() {
+		bits = bits4
+	}
+	p, err := a.Prefix(bits)
+	if err != nil { // the zero address
+		return a
+	}
+	return p.Addr()
+}
+
+// Admit reports whether a message from the address is to be looked at. It takes
+// one from the budget.
+func (g *Guard) Admit(from netip.Addr, now time.Time) bool {
+	from = from.Unmap().WithZone("")
+	if contains(g.cfg.Deny, from) {
+		g.metrics.denied.Inc()
+		return false
+	}
+	if contains(g.cfg.Allow, from) {
+		return true
+	}
+	source := Source(from)
+	if g.isBanned(source, now) {
+		g.metrics.banned.Inc()
+		return false
+	}
+	at := now.UnixNano()
+	if s, ok := g.known.Load(source); ok {
+		if !s.take(g, at) {
+			g.metrics.overSource.Inc()
+			return false
+		}
+		return true
+	}
+	return g.stranger(source, 1, at)
+}
+
+// stranger takes from the budgets of a source without devices and its network.
+func (g *Guard) stranger(source netip.Addr, n float64, at int64) bool {
+	var ok bool
+	rate, burst := float64(g.cfg.Rate), float64(g.cfg.Burst)
+	second := at - int64(time.Second)
+	if g.strangers.with(g.key(source), at, second, func(b *bucket) { ok = b.take(n, rate, burst, at) }) {
+		g.metrics.evicted.Inc()
+	}
+	if !ok {
+		g.metrics.overSource.Inc()
+		return false
+	}
+	if g.networks.with(g.key(network(source)), at, second, func(b *bucket) {
+		ok = b.take(n, prefixFactor*rate, prefixFactor*burst, at)
+	}) {
+		g.metrics.evicted.Inc()
+	}
+	if !ok {
+		g.metrics.overNetwork.Inc()
+	}
+	return ok
+}
+
+func (s *site) take(g *Guard, at int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	more := float64(s.devices * g.cfg.PerDevice)
+	return s.bucket.take(1, float64(g.cfg.Rate)+more, float64(g.cfg.Burst)+devicesAtOnce*more, at)
+}
+
+// Connect reports whether the address may open a connection.
+func (g *Guard) Connect(from netip.Addr, now time.Time) bool {
+	from = from.Unmap().WithZone("")
+	switch {
+	case contains(g.cfg.Deny, from):
+		g.metrics.denied.Inc()
+	case !contains(g.cfg.Allow, from) && g.isBanned(Source(from), now):
+		g.metrics.banned.Inc()
+	default:
+		return true
+	}
+	return false
+}
+
+// Known reports whether devices are registered from the source of the address,
+// or were a minute ago, or it is allowed everything.
+func (g *Guard) Known(from netip.Addr) bool {
+	from = from.Unmap().WithZone("")
+	if contains(g.cfg.Allow, from) {
+		return true
+	}
+	_, ok := g.known.Load(Source(from))
+	return ok
+}
+
+// Screen judges who a message says it is. Status 0 lets it pass, 403 refuses
+// it, and -1 leaves it without an answer.
+func (g *Guard) Screen(id, agent []byte) (status int) {
+	if len(g.cfg.DenyAgents) > 0 || len(g.cfg.AllowAgents) > 0 {
+		var b [maxAgent]byte
+		n := copy(b[:], agent)
+		for i, c := range b[:n] {
+			if c >= 'A' && c <= 'Z' {
+				b[i] = c + 'a' - 'A'
+			}
+		}
+		text := string(b[:n])
+		if anyOf(g.cfg.DenyAgents, text, strings.Contains) ||
+			len(g.cfg.AllowAgents) > 0 && !anyOf(g.cfg.AllowAgents, text, strings.Contains) {
+			g.metrics.agent.Inc()
+			return -1
+		}
+	}
+	if len(g.cfg.DenyIDs) > 0 || len(g.cfg.AllowIDs) > 0 {
+		text := string(id)
+		if anyOf(g.cfg.DenyIDs, text, strings.HasPrefix) ||
+			len(g.cfg.AllowIDs) > 0 && !anyOf(g.cfg.AllowIDs, text, strings.HasPrefix) {
+			g.metrics.id.Inc()
+			return 403
+		}
+	}
+	return 0
+}
+
+// Refused counts a message of a stranger that was answered or dropped instead
+// of being handled.
+func (g *Guard) Refused() { g.metrics.stranger.Inc() }
+
+// Wrote notes that we sent a request there, so that the answer is expected.
+func (g *Guard) Wrote(to netip.AddrPort, now time.Time) {
+	at := now.UnixNano()
+	g.expected.with(g.keyOf(to), at, 0, func(v *int64) { *v = at })
+}
+
+// Expects reports whether an answer from the address may be one to a request
+// of ours.
+func (g *Guard) Expects(from netip.AddrPort, now time.Time) (ok bool) {
+	g.expected.peek(g.keyOf(from), func(v *int64) { ok = now.UnixNano()-*v < int64(expectTime) })
+	return ok
+}
+
+func (g *Guard) keyOf(a netip.AddrPort) uint64 {
+	return maphash.Comparable(g.seed, netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port()))
+}
+
+func (g *Guard) key(a netip.Addr) uint64 { return maphash.Comparable(g.seed, a) }
+
+func contains(list []netip.Prefix, a netip.Addr) bool {
+	for _, p := range list {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+func anyOf(list []string, text string, match func(text, part string) bool) bool {
+	for _, part := range list {
+		if match(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+func lower(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = strings.ToLower(s)
+	}
+	return out
+}
