@@ -85,6 +85,11 @@ func foreign(uri []byte) bool {
 // schemes than sip and sips are not taken.
 func uriOK(uri []byte) bool {
 	p := parseURI(uri)
+	return p.good(uri)
+}
+
+// good is uriOK of the parts of uri.
+func (p *uriParts) good(uri []byte) bool {
 	if len(p.scheme) == 0 || !p.ok || notURI.in(uri) {
 		return false
 	}
@@ -244,8 +249,8 @@ func spaced(params []byte) bool {
 // addressOK reports whether sipgo's parser reads the From or To value, as what
 // it is.
 func addressOK(value []byte) bool {
-	a := parseNameAddr(value)
-	return a.exact && (uriOK(a.uri) || a.angled && soleURIOK(a.uri))
+	_, ok := readAddress(value)
+	return ok
 }
 
 // appendAddress appends the value as "display <uri>;params"; false if there is
@@ -285,8 +290,18 @@ func appendParams(dst, params []byte) []byte {
 
 // address reads what identifies the peer.
 func address(value []byte) Address {
+	out, _ := readAddress(value)
+	return out
+}
+
+// readAddress is address and addressOK in one.
+func readAddress(value []byte) (_ Address, ok bool) {
 	a := parseNameAddr(value)
-	p := parseURI(trim(a.uri))
+	uri := trim(a.uri)
+	p := parseURI(uri)
+	if ok = a.exact && len(uri) == len(a.uri); ok {
+		ok = p.good(uri) || a.angled && soleURIOK(uri)
+	}
 	out := Address{User: p.user, Host: p.host}
 	out.Tag, _ = param(a.params, "tag")
 	out.User, _, _ = bytes.Cut(out.User, []byte{':'}) // a password
@@ -294,7 +309,7 @@ func address(value []byte) Address {
 		// an identifier without a domain
 		out.User, out.Host = p.host, nil
 	}
-	return out
+	return out, ok
 }
 
 // via is one hop taken apart.

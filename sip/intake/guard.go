@@ -75,7 +75,7 @@ func (in *Intake) screen(w *work, raw []byte, f flow.Flow, now time.Time, seq ui
 		in.guard.Refused()
 		return true
 	}
-	switch status := in.guard.Screen(address(h.fields[h.from].value).User, h.agent()); {
+	switch status := in.guard.Screen(h.sender.User, h.agent()); {
 	case status < 0:
 		return true
 	case status > 0:

@@ -97,6 +97,9 @@ type head struct {
 
 	via, from, to, callID, cseq int // index of the first in fields, -1 none
 
+	sender, target Address // of From and To; set by check
+	top            via     // first hop of the first Via; likewise
+
 	first, lines []byte // start line with its end; all after it
 	rest         []byte // what follows the header
 	unclean      bool   // some lines want unfolding
@@ -381,7 +384,12 @@ func (h *head) check() error {
 	}
 	for _, i := range [...]int{h.from, h.to} {
 		f := &h.fields[i]
-		if !addressOK(f.value) {
+		a := &h.sender
+		if i == h.to {
+			a = &h.target
+		}
+		var ok bool
+		if *a, ok = readAddress(f.value); !ok {
 			h.quirks |= QuirkAddress
 			if _, ok := appendAddress(nil, f.value, true); !ok {
 				return ErrMalformed{nameOf(f.kind)}
@@ -411,6 +419,9 @@ func (h *head) checkVia(value []byte) error {
 			}
 			if !v.exact {
 				h.quirks |= QuirkVia
+			}
+			if h.top.host == nil {
+				h.top = v
 			}
 			hops++
 		}

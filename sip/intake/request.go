@@ -35,6 +35,11 @@ type Request struct {
 	Flow          flow.Flow
 	At            time.Time
 	Seq           uint64 // order of receipt over all sockets, from 1
+
+	// What an answer repeats, and Vias[0] taken apart; unset in a request that is
+	// not of a scan.
+	from, to, cseq []byte
+	top            via
 }
 
 // Address is what identifies a peer in From or To.

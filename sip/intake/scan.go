@@ -32,7 +32,8 @@ func (h *head) request(r *Request, raw []byte) {
 	number, _, _ := splitCSeq(h.fields[h.cseq].value)
 	*r = Request{
 		Raw: raw, Method: h.method, URI: h.uri, Vias: r.Vias[:0],
-		From: address(h.fields[h.from].value), To: address(h.fields[h.to].value),
+		From: h.sender, To: h.target, top: h.top,
+		from: h.fields[h.from].value, to: h.fields[h.to].value, cseq: h.fields[h.cseq].value,
 		CallID: h.fields[h.callID].value, CSeq: uint32(number), Expires: -1, Body: h.body,
 	}
 	for i := range h.fields {
@@ -141,8 +142,12 @@ func AppendAnswer(dst []byte, r *Request, a Answer) []byte {
 		}
 		dst = append(dst, "\r\n"...)
 	}
-	dst = appendLine(dst, "From: ", r.Header("From"))
-	dst = append(append(dst, "To: "...), r.Header("To")...)
+	from, to, cseq := r.from, r.to, r.cseq
+	if from == nil {
+		from, to, cseq = r.Header("From"), r.Header("To"), r.Header("CSeq")
+	}
+	dst = appendLine(dst, "From: ", from)
+	dst = append(append(dst, "To: "...), to...)
 	if len(r.To.Tag) == 0 {
 		var h maphash.Hash
 		h.SetSeed(tagSeed)
@@ -153,7 +158,7 @@ func AppendAnswer(dst []byte, r *Request, a Answer) []byte {
 	}
 	dst = append(dst, "\r\n"...)
 	dst = appendLine(dst, "Call-ID: ", r.CallID)
-	dst = appendLine(dst, "CSeq: ", r.Header("CSeq"))
+	dst = appendLine(dst, "CSeq: ", cseq)
 	for _, h := range a.Headers {
 		dst = append(append(append(append(dst, h.Name...), ": "...), h.Value...), "\r\n"...)
 	}
@@ -165,11 +170,15 @@ func appendLine(dst []byte, name string, value []byte) []byte {
 }
 
 func appendReceived(dst, hop []byte, r *Request) []byte {
-	v, ok := parseVia(hop)
-	if !ok {
-		return append(dst, hop...)
+	v := &r.top
+	if v.host == nil {
+		parsed, ok := parseVia(hop)
+		if !ok {
+			return append(dst, hop...)
+		}
+		v = &parsed
 	}
-	_, rport := param(v.params, "rport")
+	rport := false
 	dst = append(append(append(append(append(append(dst, v.protocol...), '/'), v.version...), '/'), v.transport...), ' ')
 	dst = append(dst, v.host...)
 	if len(v.port) > 0 {
@@ -179,6 +188,7 @@ func appendReceived(dst, hop []byte, r *Request) []byte {
 		switch k, _, _ := cutByte(p, '='); {
 		case equalFold(k, "received"), len(p) == 0:
 		case equalFold(k, "rport"):
+			rport = true
 			dst = append(dst, ";rport="...)
 			dst = strconv.AppendUint(dst, uint64(r.Flow.Remote.Port()), 10)
 		default:

@@ -9,7 +9,12 @@ import (
 const blanks = " \t\r\n"
 
 // trim takes away what sipgo takes away around a value.
-func trim(b []byte) []byte { return bytes.TrimSpace(b) }
+func trim(b []byte) []byte {
+	if n := len(b); n > 0 && b[0]-'!' < 0x7f-'!' && b[n-1]-'!' < 0x7f-'!' { // nothing, as nearly always
+		return b
+	}
+	return bytes.TrimSpace(b)
+}
 
 // trimLeading removes what may come before a start line.
 func trimLeading(b []byte) []byte {
@@ -19,7 +24,9 @@ func trimLeading(b []byte) []byte {
 	return b
 }
 
-func equalFold(b []byte, s string) bool { return len(b) == len(s) && strings.EqualFold(string(b), s) }
+func equalFold(b []byte, s string) bool {
+	return len(b) == len(s) && (string(b) == s || strings.EqualFold(string(b), s))
+}
 
 // cutBlank splits at the first run of blanks.
 func cutBlank(b []byte) (first, rest []byte) {
