@@ -47,18 +47,21 @@ type exchange struct {
 
 // row is one device's exchanges. Guarded by its shard's mu.
 type row struct {
-	device     string
+	device     []byte
+	key        uint64
 	counts     Routine
 	last       [kinds][lastKept]exchange
 	next       [kinds]int // where the next exchange of that kind goes
 	weight     int        // bytes of the buffers
 	newer, old *row       // neighbours in the order of use
+	used       uint64     // shard.uses when it was made the newest
 }
 
 // shard is one part of the devices, with a part of the memory.
 type shard struct {
 	mu     sync.Mutex
-	rows   map[string]*row
+	rows   map[uint64]*row // by keyed hash of the device; of two with one hash the later counts
+	uses   uint64          // of rows
 	newest *row
 	oldest *row
 	weight int // of all rows
@@ -73,13 +76,14 @@ type routines struct {
 func (rs *routines) init(limit int) {
 	rs.seed = maphash.MakeSeed()
 	for i := range rs.shards {
-		rs.shards[i].rows = make(map[string]*row)
+		rs.shards[i].rows = make(map[uint64]*row)
 		rs.shards[i].limit = limit / shards
 	}
 }
 
-func (rs *routines) of(device []byte) *shard {
-	return &rs.shards[maphash.Bytes(rs.seed, device)%shards]
+func (rs *routines) of(device []byte) (*shard, uint64) {
+	key := maphash.Bytes(rs.seed, device)
+	return &rs.shards[key%shards], key
 }
 
 // Exchange counts one REGISTER or keepalive and keeps it among the device's
@@ -91,10 +95,10 @@ func (r *Ring) Exchange(at time.Time, kind Kind, device []byte, f flow.Flow, req
 		return
 	}
 	device = device[:min(len(device), maxDevice)]
-	s := r.routine.of(device)
+	s, key := r.routine.of(device)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.row(device)
+	w := s.row(device, key)
 	w.counts.Last = at
 	ok := status >= 200 && status <= 299
 	switch kind {
@@ -124,32 +128,36 @@ func (r *Ring) Exchange(at time.Time, kind Kind, device []byte, f flow.Flow, req
 	}
 }
 
-// row returns the device's row as the newest. A new device takes over the
-// oldest row with its buffers when the memory is used up.
-func (s *shard) row(device []byte) *row {
-	w := s.rows[string(device)]
-	if w == nil {
-		if s.oldest != nil && s.weight+rowWeight > s.limit {
-			w = s.oldest
-			delete(s.rows, w.device)
-			w.counts = Routine{}
-			w.next = [kinds]int{}
-			for k := range w.last {
-				for i := range w.last[k] {
-					e := &w.last[k][i]
-					*e = exchange{request: e.request[:0], answer: e.answer[:0]}
-				}
-			}
-			s.unlink(w)
-		} else {
-			w = &row{weight: rowWeight}
-			s.weight += rowWeight
-		}
-		w.device = string(device)
-		s.rows[w.device] = w
-	} else {
+// lazy is how many uses of others a row may stay where it is in the order, so
+// that not each use touches its neighbours too. The order is that exact.
+const lazy = 64
+
+// row returns the device's row as one of the newest. A new device takes over
+// the oldest row with its buffers when the memory is used up.
+func (s *shard) row(device []byte, key uint64) *row {
+	s.uses++
+	w := s.rows[key]
+	switch {
+	case w != nil && !bytes.Equal(w.device, device):
+		w.reset(device, key)
 		s.unlink(w)
+	case w != nil && s.uses-w.used < lazy && w != s.oldest:
+		return w
+	case w != nil:
+		s.unlink(w)
+	case s.oldest != nil && s.weight+rowWeight > s.limit:
+		w = s.oldest
+		delete(s.rows, w.key)
+		w.reset(device, key)
+		s.unlink(w)
+		s.rows[key] = w
+	default:
+		w = &row{weight: rowWeight}
+		s.weight += rowWeight
+		w.reset(device, key)
+		s.rows[key] = w
 	}
+	w.used = s.uses
 	w.old = s.newest
 	if w.old != nil {
 		w.old.newer = w
@@ -159,6 +167,18 @@ func (s *shard) row(device []byte) *row {
 		s.oldest = w
 	}
 	return w
+}
+
+// reset gives the row to another device; the buffers stay.
+func (w *row) reset(device []byte, key uint64) {
+	w.device, w.key = append(w.device[:0], device...), key
+	w.counts, w.next = Routine{}, [kinds]int{}
+	for k := range w.last {
+		for i := range w.last[k] {
+			e := &w.last[k][i]
+			*e = exchange{request: e.request[:0], answer: e.answer[:0]}
+		}
+	}
 }
 
 func (s *shard) unlink(w *row) {
@@ -177,7 +197,7 @@ func (s *shard) unlink(w *row) {
 
 func (s *shard) forget(w *row) {
 	s.unlink(w)
-	delete(s.rows, w.device)
+	delete(s.rows, w.key)
 	s.weight -= w.weight
 }
 
@@ -187,11 +207,11 @@ func (r *Ring) Routine(device string) (Routine, bool) {
 		return Routine{}, false
 	}
 	name := []byte(device[:min(len(device), maxDevice)])
-	s := r.routine.of(name)
+	s, key := r.routine.of(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.rows[string(name)]
-	if w == nil {
+	w := s.rows[key]
+	if w == nil || !bytes.Equal(w.device, name) {
 		return Routine{}, false
 	}
 	return w.counts, true
@@ -202,10 +222,10 @@ func (r *Ring) Routine(device string) (Routine, bool) {
 func (rs *routines) find(device, callID string, fn func(Message)) {
 	if device != "" {
 		name := []byte(device[:min(len(device), maxDevice)])
-		s := rs.of(name)
+		s, key := rs.of(name)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if w := s.rows[string(name)]; w != nil {
+		if w := s.rows[key]; w != nil && bytes.Equal(w.device, name) {
 			w.each(callID, fn)
 		}
 		return
