@@ -48,8 +48,14 @@ func (k Keepalive) Append(dst []byte, charset string) []byte {
 // when absent. It is for the path on which nearly every message is one; bodies
 // over 64 KiB are none.
 func IsKeepalive(body []byte) (deviceID string, ok bool, status string) {
+	id, st, ok := ScanKeepalive(body)
+	return string(id), ok, string(st)
+}
+
+// ScanKeepalive is [IsKeepalive] without copies: what it returns is within body.
+func ScanKeepalive(body []byte) (deviceID, status []byte, ok bool) {
 	if len(body) > 64<<10 {
-		return "", false, ""
+		return nil, nil, false
 	}
 	s := scanner{in: clean(body)}
 	var field []byte // name of the open child of the root
@@ -57,11 +63,11 @@ func IsKeepalive(body []byte) (deviceID string, ok bool, status string) {
 	for depth := 0; ; {
 		switch s.next() {
 		case evEnd:
-			return "", false, ""
+			return nil, nil, false
 		case evStart:
 			if depth == 0 {
 				if !foldEqual(s.name, Notify) {
-					return "", false, ""
+					return nil, nil, false
 				}
 				cmd = rawAttr(s.attrs, "CmdType")
 			}
@@ -70,7 +76,7 @@ func IsKeepalive(body []byte) (deviceID string, ok bool, status string) {
 			}
 		case evEmpty:
 			if depth == 0 {
-				return "", false, ""
+				return nil, nil, false
 			}
 		case evText, evCDATA:
 			if depth != 2 {
@@ -88,13 +94,13 @@ func IsKeepalive(body []byte) (deviceID string, ok bool, status string) {
 			depth--
 			if depth <= 0 {
 				if !foldEqual(cmd, "Keepalive") || len(id) == 0 {
-					return "", false, ""
+					return nil, nil, false
 				}
-				return string(id), true, string(st)
+				return id, st, true
 			}
 		}
 		if depth == 1 && cmd != nil && !foldEqual(cmd, "Keepalive") {
-			return "", false, ""
+			return nil, nil, false
 		}
 	}
 }

@@ -69,7 +69,7 @@ type Config struct {
 
 	// IsKeepalive reads a MESSAGE body; ok is false for any that is not a
 	// keepalive. nil: there are none.
-	IsKeepalive func(body []byte) (deviceID, status string, ok bool)
+	IsKeepalive func(body []byte) (deviceID, status []byte, ok bool)
 	// EmptyKeepalive takes a MESSAGE without body from a bound address for a
 	// keepalive: some middleboxes strip it (row 40).
 	EmptyKeepalive bool

@@ -80,12 +80,12 @@ func run(t *testing.T, change func(*registrar.Config), acc accounts, test func(b
 
 var keepaliveBody = regexp.MustCompile(`<CmdType>Keepalive</CmdType>(?s:.*)<DeviceID>(\d+)</DeviceID>(?s:.*)<Status>(\w*)</Status>`)
 
-func isKeepalive(body []byte) (deviceID, status string, ok bool) {
+func isKeepalive(body []byte) (deviceID, status []byte, ok bool) {
 	m := keepaliveBody.FindSubmatch(body)
 	if m == nil {
-		return "", "", false
+		return nil, nil, false
 	}
-	return string(m[1]), string(m[2]), true
+	return m[1], m[2], true
 }
 
 // message reads a file of testdata; the body goes as it is, the head with CRLF.

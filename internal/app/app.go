@@ -142,7 +142,7 @@ func (a *App) buildSignalling() (err error) {
 	}
 	reg := registrar.New(registrar.Config{
 		ID: id, Domain: cfg.SIP.SIPDomain(), Password: a.SIPPassword, ApproveUnknown: cfg.SIP.ApproveUnknown,
-		Algorithms: algorithms, QOP: cfg.SIP.QOP == "auth", Zone: a.zone, IsKeepalive: isKeepalive, EmptyKeepalive: true,
+		Algorithms: algorithms, QOP: cfg.SIP.QOP == "auth", Zone: a.zone, IsKeepalive: manscdp.ScanKeepalive, EmptyKeepalive: true,
 	}, a.table, accounts{a.store}, digest.NewNonces(a.secrets.cluster, nonceLifetime), a.attempts, a.part("registrar"), a.registry)
 
 	a.intake = intake.New(intake.Config{
@@ -403,9 +403,4 @@ func sipListeners(cfg *configs.Config) ([]sip.Listen, error) {
 		list = append(list, s)
 	}
 	return list, nil
-}
-
-func isKeepalive(body []byte) (deviceID, status string, ok bool) {
-	deviceID, ok, status = manscdp.IsKeepalive(body)
-	return deviceID, status, ok
 }
