@@ -3,6 +3,7 @@ package registrar
 import (
 	"container/list"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -217,6 +218,9 @@ func attemptOf(p peer, r *intake.Request) Attempt {
 func clip(b []byte) string {
 	if len(b) > maxAttemptText {
 		b = b[:maxAttemptText]
+	}
+	if !slices.ContainsFunc(b, func(c byte) bool { return c < ' ' || c >= 0x7f }) {
+		return string(b)
 	}
 	return strings.Map(func(c rune) rune {
 		if c < ' ' || c == 0x7f {

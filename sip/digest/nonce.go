@@ -42,7 +42,7 @@ type Nonces struct {
 	base     time.Time
 	epoch    int64        // base in nanoseconds of the Unix epoch
 	last     atomic.Int64 // time of issue of the newest nonce
-	macs     sync.Pool    // of hash.Hash
+	macs     sync.Pool    // of *mac
 }
 
 // NewNonces takes the secret, at least 16 random bytes, and how long a nonce
@@ -54,7 +54,7 @@ func NewNonces(secret []byte, lifetime time.Duration) *Nonces {
 	key := append([]byte(nil), secret...)
 	n := &Nonces{lifetime: lifetime, base: time.Now()}
 	n.epoch = n.base.UnixNano()
-	n.macs.New = func() any { return hmac.New(sha256.New, key) }
+	n.macs.New = func() any { return &mac{hash: hmac.New(sha256.New, key)} }
 	return n
 }
 
@@ -82,7 +82,9 @@ func (n *Nonces) Make(id string, ip netip.Addr, now time.Time) string {
 	var raw [nonceSize]byte
 	binary.BigEndian.PutUint64(raw[:], uint64(issued))
 	n.mac(raw[nonceTime:], raw[:nonceTime], id, ip)
-	return base64.RawURLEncoding.EncodeToString(raw[:])
+	var text [(nonceSize*8 + 5) / 6]byte
+	base64.RawURLEncoding.Encode(text[:], raw[:])
+	return string(text[:])
 }
 
 // Check reports [ErrNonceForeign] for a nonce that this secret did not give to
@@ -117,23 +119,31 @@ func issuedAt(raw *[nonceSize]byte) time.Time {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(raw[:])))
 }
 
+// strict takes only what EncodeToString makes.
+var strict = base64.RawURLEncoding.Strict()
+
 func decodeNonce(raw *[nonceSize]byte, nonce string) bool {
 	if len(nonce) != base64.RawURLEncoding.EncodedLen(nonceSize) {
 		return false
 	}
-	got, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(nonce))
+	got, err := strict.Decode(raw[:], []byte(nonce))
 	return err == nil && got == nonceSize
+}
+
+// mac is the memory of one proof.
+type mac struct {
+	hash hash.Hash
+	in   []byte
+	sum  [sha256.Size]byte
 }
 
 // mac fills dst with the proof.
 func (n *Nonces) mac(dst, issued []byte, id string, ip netip.Addr) {
-	h, _ := n.macs.Get().(hash.Hash)
-	h.Reset()
-	h.Write(issued)
+	m, _ := n.macs.Get().(*mac)
 	addr := ip.Unmap().As16()
-	h.Write(addr[:])
-	h.Write([]byte(id))
-	var sum [sha256.Size]byte
-	copy(dst, h.Sum(sum[:0])[:nonceMAC])
-	n.macs.Put(h)
+	m.in = append(append(append(m.in[:0], issued...), addr[:]...), id...)
+	m.hash.Reset()
+	m.hash.Write(m.in)
+	copy(dst, m.hash.Sum(m.sum[:0])[:nonceMAC])
+	n.macs.Put(m)
 }
