@@ -205,6 +205,9 @@ func FuzzFraming(f *testing.F) {
 			f.Add([]byte(s.in), uint64(1))
 		}
 	}
+	for i, message := range Torture(f) {
+		f.Add(message, uint64(i))
+	}
 	f.Fuzz(func(t *testing.T, stream []byte, seed uint64) {
 		whole := framed([][]byte{stream})
 		if diff := cmp.Diff(whole, framed(split(stream, seed))); diff != "" {

@@ -149,6 +149,9 @@ func FuzzRepair(f *testing.F) {
 	for _, s := range samples(f) {
 		f.Add(s.in)
 	}
+	for _, message := range intake.Torture(f) {
+		f.Add(message)
+	}
 	f.Add([]byte(valid))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		given := bytes.Clone(in)

@@ -168,6 +168,9 @@ func FuzzScan(f *testing.F) {
 	for _, s := range samples(f) {
 		f.Add(s.in)
 	}
+	for _, message := range intake.Torture(f) {
+		f.Add(message)
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		given := bytes.Clone(in)
 		r, err := intake.Scan(in)
