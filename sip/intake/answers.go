@@ -26,20 +26,24 @@ const maxAnswer = 4 << 10 // bytes of an answer that is kept
 type answers struct {
 	seeds [2]maphash.Seed
 	locks [256]sync.Mutex // of the entries with equal index modulo 256
+	base  time.Time
 	table []kept
 }
 
+// kept is one answer, of which the text is kept only if its status does not say
+// all: writing to memory that is in no cache costs more than making it anew.
 type kept struct {
 	key    answerKey
-	at     time.Time
-	answer []byte
+	at     time.Duration // since base
+	status int           // of a plain answer, 0 of any other
+	answer []byte        // of any other
 }
 
 type answerKey [2]uint64
 
 func newAnswers(size int) *answers {
 	size = max(256, 1<<bits.Len(uint(size-1)))
-	return &answers{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, table: make([]kept, size)}
+	return &answers{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, base: time.Now(), table: make([]kept, size)}
 }
 
 func (a *answers) key(raw []byte, f *flow.Flow) answerKey {
@@ -54,20 +58,25 @@ func (a *answers) key(raw []byte, f *flow.Flow) answerKey {
 	return k
 }
 
-// append appends the answer given to that request less than 32 s ago.
-func (a *answers) append(dst []byte, k answerKey, now time.Time) ([]byte, bool) {
+// append appends the answer given to that request less than 32 s ago, or tells
+// the status of a plain one.
+func (a *answers) append(dst []byte, k answerKey, now time.Time) (_ []byte, status int) {
 	i := k[0] & uint64(len(a.table)-1)
 	lock := &a.locks[i%uint64(len(a.locks))]
 	lock.Lock()
 	defer lock.Unlock()
 	e := &a.table[i]
-	if e.key != k || len(e.answer) == 0 || now.Sub(e.at) >= answerLife {
-		return dst, false
+	if e.key != k || now.Sub(a.base)-e.at >= answerLife {
+		return dst, 0
 	}
-	return append(dst, e.answer...), true
+	if e.status != 0 {
+		return dst, e.status
+	}
+	return append(dst, e.answer...), 0
 }
 
-func (a *answers) put(k answerKey, answer []byte, now time.Time) {
+// put keeps an answer; plain is its status when that says all.
+func (a *answers) put(k answerKey, answer []byte, plain int, now time.Time) {
 	if len(answer) > maxAnswer {
 		return
 	}
@@ -76,6 +85,8 @@ func (a *answers) put(k answerKey, answer []byte, now time.Time) {
 	lock.Lock()
 	defer lock.Unlock()
 	e := &a.table[i]
-	e.key, e.at = k, now
-	e.answer = append(e.answer[:0], answer...)
+	e.key, e.at, e.status = k, now.Sub(a.base), plain
+	if plain == 0 {
+		e.answer = append(e.answer[:0], answer...)
+	}
 }

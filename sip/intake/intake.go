@@ -85,8 +85,9 @@ func (in *Intake) take(w *work, raw []byte, f flow.Flow, back sender) []byte {
 	var key answerKey
 	if !f.Stream() {
 		key = in.answers.key(raw, &f)
-		var repeated bool
-		if w.answer, repeated = in.answers.append(w.answer[:0], key, now); repeated {
+		var status int
+		w.answer, status = in.answers.append(w.answer[:0], key, now)
+		if len(w.answer) > 0 || status != 0 && in.again(w, raw, f, status) {
 			in.metrics.repeats.Inc()
 			back.send(w.answer)
 			return nil
@@ -143,8 +144,9 @@ func (in *Intake) mayAnswer(h *head) bool {
 	return hops == 1
 }
 
-// answer asks Direct, which gets the message repaired if it was in bad form.
-func (in *Intake) answer(w *work, raw []byte, f flow.Flow, now time.Time, seq uint64, key answerKey, back sender) bool {
+// understand makes w's request of w's head, that of the repaired message if raw
+// was in bad form.
+func (w *work) understand(raw []byte, f flow.Flow) bool {
 	h, message, quirks := &w.head, raw, w.head.quirks
 	if quirks != 0 {
 		w.fixed = h.appendTo(w.fixed[:0], nil)
@@ -154,9 +156,28 @@ func (in *Intake) answer(w *work, raw []byte, f flow.Flow, now time.Time, seq ui
 		}
 		h.quirks = quirks
 	}
-	r := &w.request
-	h.request(r, message)
-	r.Flow, r.At, r.Seq = f, now, seq
+	h.request(&w.request, message)
+	w.request.Flow = f
+	return true
+}
+
+// again writes the answer of which only the status was kept: all else in it is
+// of the request and its source, which are the same.
+func (in *Intake) again(w *work, raw []byte, f flow.Flow, status int) bool {
+	if w.head.parse(raw) != nil || !w.understand(raw, f) {
+		return false // cannot be: it was answered
+	}
+	w.answer = AppendAnswer(w.answer[:0], &w.request, Answer{Status: status})
+	return true
+}
+
+// answer asks Direct, which gets the message repaired if it was in bad form.
+func (in *Intake) answer(w *work, raw []byte, f flow.Flow, now time.Time, seq uint64, key answerKey, back sender) bool {
+	if !w.understand(raw, f) {
+		return false
+	}
+	h, r := &w.head, &w.request
+	r.At, r.Seq = now, seq
 	var a Answer
 	kind, ok, refused := trace.Register, in.metrics.registerOK, in.metrics.registerNo
 	if r.Method == "REGISTER" {
@@ -173,7 +194,7 @@ func (in *Intake) answer(w *work, raw []byte, f flow.Flow, now time.Time, seq ui
 		w.answer = AppendAnswer(w.answer, r, a)
 		back.send(w.answer)
 		if !f.Stream() {
-			in.answers.put(key, w.answer, now)
+			in.answers.put(key, w.answer, a.plain(), now)
 		}
 	}
 	if a.Status >= 200 && a.Status <= 299 {
@@ -181,7 +202,7 @@ func (in *Intake) answer(w *work, raw []byte, f flow.Flow, now time.Time, seq ui
 	} else {
 		refused.Inc()
 	}
-	in.repaired(h, quirks, f)
+	in.repaired(h, h.quirks, f)
 	in.ring.Exchange(now, kind, r.From.User, f, raw, w.answer, a.Status)
 	return true
 }

@@ -56,6 +56,14 @@ type Answer struct {
 	Headers []Header
 }
 
+// plain is the status of an answer that says nothing else, 0 of any other.
+func (a *Answer) plain() int {
+	if a.Reason != "" || len(a.Headers) > 0 {
+		return 0
+	}
+	return a.Status
+}
+
 // Direct answers REGISTER and MESSAGE where they come in, without a transaction
 // of sipgo. Calls must not block and may come from several goroutines at once.
 type Direct interface {
