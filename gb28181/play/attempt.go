@@ -56,7 +56,12 @@ func (s *session) attempt(n int, transport string) (_ *live, err error) {
 			return "", err
 		}
 		known.remote = way.String()
-		return fmt.Sprintf("%s, %s", dev.Presence.State, way), nil
+		detail = fmt.Sprintf("%s, %s", dev.Presence.State, way)
+		if ch, ok := s.c.channels.Channel(s.req.Device, s.req.Channel); ok && !ch.On { // perhaps by old news: worth a try
+			known.off = true
+			detail += "; by its catalog the channel is off"
+		}
+		return detail, nil
 	})
 	if err != nil {
 		return nil, err

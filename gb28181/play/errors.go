@@ -55,6 +55,8 @@ func remedy(cause error, f facts) Words {
 		return Words{"The device is not reachable: check its power and network, and its registration in the attempts list.", "设备不可达：请检查供电与网络，并在注册记录中查看原因。"}
 	case errors.Is(cause, ErrBusy):
 		return Words{"The device has reached its stream limit: close another viewer or platform on it, or use the sub stream.", "设备的码流路数已满：请关闭其他平台或客户端的取流，或改用子码流。"}
+	case f.off && (errors.Is(cause, ErrRejected) || errors.Is(cause, ErrNoPacket) || errors.Is(cause, ErrNoKeyFrame)):
+		return Words{"The device's catalog says that this channel is off: check the power and network of the camera behind it, and its video input.", "设备目录显示该通道离线：请检查该通道所接摄像机的供电、网络及视频输入。"}
 	case errors.Is(cause, ErrRejected):
 		return Words{"The device refused the offer shown in the stages: check the channel ID in the device's own GB/T 28181 page, and its platform ID setting.", "设备拒绝了步骤中所示的邀请：请核对设备国标配置页中的通道编码和平台编码。"}
 	case errors.Is(cause, ErrNoAnswer):
@@ -83,5 +85,6 @@ func remedy(cause error, f facts) Words {
 type facts struct {
 	remote, receiver, transport string
 
-	attempt int // from 1
+	attempt int  // from 1
+	off     bool // the channel, by its catalog
 }

@@ -239,6 +239,34 @@ func TestEveryFailureNamesItsStageAndARemedy(t *testing.T) {
 	}
 }
 
+// The catalog may be old, so a channel that is off is tried; if that fails the
+// catalog knows why.
+func TestAChannelThatIsOffIsTriedAndSaid(t *testing.T) {
+	h := newHouse(t)
+	h.device.off = true
+	s, err := h.play.Start(t.Context(), play.Request{Device: camera, Channel: camera})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(s.Stages[0].Detail, "off") {
+		t.Errorf("stage %+v", s.Stages[0])
+	}
+	for name, spoil := range map[string]func(*fakeDevice){
+		"rejected": func(d *fakeDevice) { d.reject = 480 }, "silent": func(d *fakeDevice) { d.silentOver = "udp" },
+	} {
+		h := newHastyHouse(t)
+		h.device.off = true
+		spoil(h.device)
+		var failed *play.StartError
+		if _, err := h.play.Start(t.Context(), play.Request{Device: camera, Channel: camera, Transport: play.UDP}); !errors.As(err, &failed) {
+			t.Fatal(err)
+		}
+		if !strings.Contains(failed.Remedy.EN, "this channel is off") {
+			t.Errorf("%s: remedy %q", name, failed.Remedy.EN)
+		}
+	}
+}
+
 // TestAThousandFailuresOfEveryStageLeaveNothing is the leak test: leases and
 // dialogs are as before; goleak looks after the goroutines when all have ended.
 func TestAThousandFailuresOfEveryStageLeaveNothing(t *testing.T) {
@@ -484,6 +512,7 @@ func (h *house) eventually(what string, ok func() bool) {
 type fakeDevice struct {
 	t            *testing.T
 	offline      bool
+	off          bool // its channel, by its catalog
 	unreachable  bool
 	reject       int
 	answerDelay  time.Duration
@@ -523,7 +552,7 @@ func (d *fakeDevice) Heard(gb28181.ID, shadow.Evidence, flow.Flow, time.Time) {}
 func (d *fakeDevice) Doubt(gb28181.ID, shadow.Evidence, string, time.Time) {}
 
 func (d *fakeDevice) Channel(_, id gb28181.ID) (gb28181.Channel, bool) {
-	return gb28181.Channel{ID: id}, id == "34020000001340000001"
+	return gb28181.Channel{ID: id, On: !d.off}, d.off || id == "34020000001340000001"
 }
 
 func (d *fakeDevice) Advertised(flow.Flow) (string, int) { return "127.0.0.1", 5060 }
