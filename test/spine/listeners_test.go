@@ -88,6 +88,49 @@ func TestEachListenerHasItsOwnAdvertisedAddress(t *testing.T) {
 	}
 }
 
+// User pain 2: media can have a public address of their own; a name is told to
+// devices in SIP only, SDP carries addresses.
+func TestMediaCanBeAdvertisedElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ sip, media, contact, offer string }{
+		{"", "198.51.100.9", "", "198.51.100.9"},
+		{"gb.example.org", "", "gb.example.org", "127.0.0.1"},
+		{"203.0.113.7", "", "203.0.113.7", "203.0.113.7"},
+		{"203.0.113.7:15060", "198.51.100.9", "203.0.113.7:15060", "198.51.100.9"},
+	} {
+		t.Run(c.sip+" "+c.media, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, func(cfg *configs.Config) { cfg.SIP.Advertise, cfg.Media.Advertise = c.sip, c.media })
+			d := h.camera(siptest.Config{})
+			d.React(okToMessages(d))
+			register(d)
+			over := make(chan struct{})
+			go func() {
+				defer close(over)
+				_, _, _ = h.play(t.Context(), camera, camera, "") // it will be busy
+			}()
+			invite := d.Expect("INVITE")
+			d.Answer(invite, 486, "Busy Here", "")
+			d.Expect("ACK")
+			<-over
+			_, port, _ := net.SplitHostPort(h.cfg.SIP.Listen)
+			want := c.contact
+			switch {
+			case want == "":
+				want = h.cfg.SIP.Listen
+			case !strings.Contains(want, ":"):
+				want += ":" + port
+			}
+			if contact := invite.Get("Contact"); contact != "<sip:"+serverID+"@"+want+">" {
+				t.Errorf("Contact %s, want %s", contact, want)
+			}
+			if !strings.Contains(string(invite.Body), "c=IN IP4 "+c.offer+"\r\n") {
+				t.Errorf("want %s in offer\n%s", c.offer, invite.Body)
+			}
+		})
+	}
+}
+
 func TestADeviceRegistersOverTLS(t *testing.T) {
 	t.Parallel()
 	cert, key := certificate(t)

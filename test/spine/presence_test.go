@@ -341,6 +341,13 @@ func TestAChannelThatGoesOffIsShownAtOnce(t *testing.T) {
 		}
 		eventually(t, "count", func() bool { return h.device(recorder).Online == c.online })
 	}
+	if err := s.SetChannel(0, 2, false); err != nil {
+		t.Fatal(err)
+	}
+	h.channelBecomes(recorder, channel, "offline")
+	if p := h.refuses(recorder, channel, ""); p.Name != "stream_refused" || !strings.Contains(p.Remedy, "this channel is off") {
+		t.Errorf("play fails as %s with remedy %q", p.Name, p.Remedy)
+	}
 	if n := h.sent(recorder, time.Time{}, "<CmdType>Catalog</CmdType>"); n != queries {
 		t.Errorf("%d catalog queries, had been %d", n, queries)
 	}

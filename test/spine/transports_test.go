@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"fengsui/configs"
 	"fengsui/internal/sim"
 	"fengsui/media"
 )
@@ -93,14 +94,14 @@ func TestPicturesPlayOverEveryWay(t *testing.T) {
 
 func TestPicturesPlayOverALossySIPPath(t *testing.T) {
 	t.Parallel()
-	h := open(t)
+	h := open(t, func(c *configs.Config) { c.Media.AnswerTimeout, c.Media.PacketTimeout = patience, patience })
 	const devices = 24
-	s := h.run(sim.Config{Devices: devices, SIPLoss: 0.2, Retry: time.Second})
+	s := h.run(sim.Config{Devices: devices, SIPLoss: 0.15, Retry: time.Second})
 	var work sync.WaitGroup
 	for d := range devices {
 		id := s.Device(d).ID
 		work.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 			defer cancel()
 			stream, p, err := h.play(ctx, id, id, "udp")
 			if p != nil || err != nil {
