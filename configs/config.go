@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"net/netip"
 	"time"
 )
 
@@ -60,6 +61,45 @@ type SIP struct {
 	// MaxBody bounds a SIP body in bytes; a larger one is answered 413. Range 8KiB
 	// to 64MiB; default 8MiB (a catalog of 10,000 items over TCP).
 	MaxBody Size `yaml:"max_body"`
+	// Guard keeps strangers from harm.
+	Guard SIPGuard `yaml:"guard"`
+}
+
+// SIPGuard bounds what one address may cost. A source is an IPv4 address or an
+// IPv6 /64.
+type SIPGuard struct {
+	// Rate is how many messages a second a source may send, and Burst how many at
+	// once; more get no answer. Range 10 to 1000000; default 1000. Its network
+	// (IPv4 /24, IPv6 /48) may send four times as much.
+	Rate int `yaml:"rate"`
+	// Burst has the range 100 to 10000000 and the default 10000.
+	Burst int `yaml:"burst"`
+	// PerDevice is added to Rate for each device registered from a source, twenty
+	// times as much to Burst. Range 1 to 1000; default 5.
+	PerDevice int `yaml:"per_device"`
+	// Failures is how many registrations of a source may be refused within ten
+	// minutes before it is banned, and twenty more for each device registered
+	// from there. Range 10 to 1000000; default 500.
+	Failures int `yaml:"failures"`
+	// Ban is how long a ban lasts; twice as long each time within a day. Range 1s
+	// to 24h; default 10m.
+	Ban time.Duration `yaml:"ban"`
+	// Bodies is how many bytes of large bodies are handled at a time; more are
+	// answered 503. Range 8MiB to 4GiB; default 64MiB. Decoded they take up to
+	// eleven times as much.
+	Bodies Size `yaml:"bodies"`
+	// Allow are networks that are never limited nor banned. Default this machine.
+	Allow []string `yaml:"allow"`
+	// Deny are networks of which nothing is heard.
+	Deny []string `yaml:"deny"`
+	// AllowIDs, if any, are the beginnings of the only device IDs that may speak,
+	// DenyIDs of those that are refused with 403.
+	AllowIDs []string `yaml:"allow_ids"`
+	DenyIDs  []string `yaml:"deny_ids"`
+	// AllowAgents, if any, are parts of the only User-Agents that are heard,
+	// DenyAgents of those that get no answer; in any case. Default known scanners.
+	AllowAgents []string `yaml:"allow_agents"`
+	DenyAgents  []string `yaml:"deny_agents"`
 }
 
 // Listener is one more SIP listener.
@@ -181,6 +221,11 @@ func Default() Config {
 			QueryRate:        300,
 			Follow:           "probe",
 			MaxBody:          8 << 20,
+			Guard: SIPGuard{
+				Rate: 1000, Burst: 10_000, PerDevice: 5, Failures: 500, Ban: 10 * time.Minute, Bodies: 64 << 20,
+				Allow:      []string{"127.0.0.0/8", "::1/128"},
+				DenyAgents: []string{"friendly-scanner", "sipvicious", "sundayddr", "sip-scan", "pplsip"},
+			},
 		},
 		HTTP: HTTP{Listen: "0.0.0.0:8080"},
 		Media: Media{
@@ -198,6 +243,29 @@ func Default() Config {
 		Trace:     Trace{Memory: 64 << 20, Keep: 15 * time.Minute},
 		Log:       Log{Level: "info", Format: "auto"},
 	}
+}
+
+// Networks are the networks of a list, addresses too. Validate has seen to it
+// that they can be read.
+func Networks(list []string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range list {
+		if p, err := parseNetwork(s); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func parseNetwork(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return p.Masked(), nil
 }
 
 // SIPDomain is Domain, or the first ten digits of ID.

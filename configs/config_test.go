@@ -2,6 +2,7 @@ package configs_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ sip:
   listeners: [{transport: tls, address: "[::]:5061", advertise: "gb.example.org:5061"}]
   digest_algorithms: [SM3, MD5]
   tls: {cert: a.pem, key: a.key}
+  guard: {allow: ["10.0.0.0/8", "::1"], deny_ids: ["0034", "34020000001320000001"], deny_agents: ["a: b", "c, d"], ban: 1h}
 media: {ports: 40000-40999, idle_close: 90s}
 trace: {memory: 8MiB}
 `)})
@@ -83,6 +85,8 @@ sip:
   advertise: 0.0.0.0
   digest_algorithms: [MD5, MD5]
   listeners: [{transport: sctp, address: ":70000"}]
+  guard: {rate: 1, burst: 1, per_device: 0, failures: 1, ban: 1ms, bodies: 1, allow: [everywhere], deny: [10.0.0.0/33], allow_ids: ["34x"],
+    deny_ids: [""], allow_agents: [" "], deny_agents: [""]}
 http: {tls: {cert: a.pem}}
 media: {ports: 10-5, mode: both, idle_close: 1ms, advertise: cam.example.org}
 keepalive: {missed: 0}
@@ -101,7 +105,9 @@ store: {url: "mysql://x"}
 	}
 	for _, key := range []string{"sip.id", "sip.listen", "sip.qop", "sip.advertise", "sip.digest_algorithms",
 		"sip.listeners[0].transport", "sip.listeners[0].address", "http.tls.key", "media.ports", "media.mode",
-		"media.idle_close", "media.advertise", "keepalive.missed", "time.zone", "trace.memory", "cluster.secret", "store.url"} {
+		"media.idle_close", "media.advertise", "keepalive.missed", "sip.guard.rate", "sip.guard.burst",
+		"sip.guard.per_device", "sip.guard.failures", "sip.guard.ban", "sip.guard.bodies", "sip.guard.allow", "sip.guard.deny",
+		"sip.guard.allow_ids", "sip.guard.deny_ids", "sip.guard.allow_agents", "sip.guard.deny_agents", "time.zone", "trace.memory", "cluster.secret", "store.url"} {
 		if !found[key] {
 			t.Errorf("no fault for %s in:\n%v", key, err)
 		}
@@ -154,6 +160,20 @@ func TestWordsThatAreNotValuesAreRefused(t *testing.T) {
 	_, err := configs.Load(configs.Source{File: []byte("sip: {lisen: x}")})
 	if err == nil || !strings.Contains(err.Error(), "did you mean sip.listen?") {
 		t.Errorf("no suggestion in %v", err)
+	}
+}
+
+func TestNetworksTakesAddressesToo(t *testing.T) {
+	got := configs.Networks([]string{"192.0.2.77/24", "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.2"})
+	if fmt.Sprint(got) != "[192.0.2.0/24 192.0.2.1/32 2001:db8::1/128 192.0.2.2/32]" {
+		t.Errorf("Networks = %v", got)
+	}
+}
+
+func TestAnIDInAListMustBeQuoted(t *testing.T) {
+	_, err := configs.Load(configs.Source{File: []byte("sip: {guard: {deny_ids: [34020000001320000001]}}")})
+	if err == nil || !strings.Contains(err.Error(), "sip.guard.deny_ids") || !strings.Contains(err.Error(), "quotes") {
+		t.Errorf("Load = %v, want a fault that asks for quotes", err)
 	}
 }
 

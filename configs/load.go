@@ -223,7 +223,11 @@ func setStrings(p *[]string, value any) error {
 	switch v := value.(type) {
 	case []any:
 		for _, x := range v {
-			*p = append(*p, fmt.Sprint(x))
+			s, err := text(x)
+			if err != nil {
+				return err
+			}
+			*p = append(*p, s)
 		}
 	default:
 		for s := range strings.SplitSeq(strings.Trim(fmt.Sprint(value), "[]"), ",") {

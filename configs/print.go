@@ -63,7 +63,11 @@ func scalar(v any) string {
 	case string:
 		return fmt.Sprintf("%q", x)
 	case []string:
-		return "[" + strings.Join(x, ", ") + "]"
+		quoted := make([]string, len(x))
+		for i, s := range x {
+			quoted[i] = fmt.Sprintf("%q", s)
+		}
+		return "[" + strings.Join(quoted, ", ") + "]"
 	case []Listener:
 		entries := make([]string, len(x))
 		for i, l := range x {

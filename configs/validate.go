@@ -84,6 +84,46 @@ func (s *SIP) validate(v *check) {
 	v.number("sip.query_rate", s.QueryRate, 1, 100000)
 	v.oneOf("sip.follow", s.Follow, "port", "probe", "any")
 	v.size("sip.max_body", s.MaxBody, 8<<10, 64<<20)
+	s.Guard.validate(v)
+}
+
+func (g *SIPGuard) validate(v *check) {
+	v.number("sip.guard.rate", g.Rate, 10, 1_000_000)
+	v.number("sip.guard.burst", g.Burst, 100, 10_000_000)
+	v.number("sip.guard.per_device", g.PerDevice, 1, 1000)
+	v.number("sip.guard.failures", g.Failures, 10, 1_000_000)
+	v.duration("sip.guard.ban", g.Ban, time.Second, 24*time.Hour)
+	v.size("sip.guard.bodies", g.Bodies, 8<<20, 4<<30)
+	for _, l := range []struct {
+		key  string
+		list []string
+	}{{"sip.guard.allow", g.Allow}, {"sip.guard.deny", g.Deny}} {
+		for _, s := range l.list {
+			if _, err := parseNetwork(s); err != nil {
+				v.add(l.key, "%q is not a network: want an address or 192.0.2.0/24", s)
+			}
+		}
+	}
+	for _, l := range []struct {
+		key  string
+		list []string
+	}{{"sip.guard.allow_ids", g.AllowIDs}, {"sip.guard.deny_ids", g.DenyIDs}} {
+		for _, s := range l.list {
+			if s == "" || len(s) > 20 || strings.Trim(s, "0123456789") != "" {
+				v.add(l.key, "%q is not the beginning of an ID: want 1 to 20 digits", s)
+			}
+		}
+	}
+	for _, l := range []struct {
+		key  string
+		list []string
+	}{{"sip.guard.allow_agents", g.AllowAgents}, {"sip.guard.deny_agents", g.DenyAgents}} {
+		for _, s := range l.list {
+			if strings.TrimSpace(s) == "" || len(s) > 128 {
+				v.add(l.key, "%q is not a part of a User-Agent: want 1 to 128 characters", s)
+			}
+		}
+	}
 }
 
 func (m *Media) validate(v *check) {

@@ -512,11 +512,11 @@ func TestConsoleIsServedWithItsViewsAndCaching(t *testing.T) {
 
 func TestServicesThatAreOffAnswerSo(t *testing.T) {
 	h := build(t, func(_ *api.Config, s *api.Services) {
-		s.Streams, s.Trace, s.Events, s.Attempts, s.Subscriptions, s.FLV, s.WHEP, s.System = nil, nil, nil, nil, nil, nil, nil, nil
+		s.Streams, s.Trace, s.Events, s.Attempts, s.Bans, s.Subscriptions, s.FLV, s.WHEP, s.System = nil, nil, nil, nil, nil, nil, nil, nil, nil
 	})
 	h.online(cam)
 	name := string(cam) + "_" + string(cam)
-	for _, path := range []string{"/api/v1/streams", "/api/v1/trace", "/api/v1/trace.pcap", "/api/v1/events", "/api/v1/attempts", "/live/" + name + ".flv", "/api/v1/devices/" + string(cam) + "/subscriptions/catalog"} {
+	for _, path := range []string{"/api/v1/streams", "/api/v1/trace", "/api/v1/trace.pcap", "/api/v1/events", "/api/v1/attempts", "/api/v1/bans", "/live/" + name + ".flv", "/api/v1/devices/" + string(cam) + "/subscriptions/catalog"} {
 		h.do(h.admin, "GET", path, nil).problem(501, 105005)
 	}
 	h.do(h.admin, "POST", "/whep/live/"+name, nil).problem(501, 105005)

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,7 @@ import (
 	"fengsui/media"
 	"fengsui/shadow/journal"
 	"fengsui/sip/flow"
+	"fengsui/sip/guard"
 	"fengsui/sip/trace"
 )
 
@@ -54,6 +56,7 @@ type house struct {
 	ring     *trace.Ring
 	streams  *streams
 	attempts *attempts
+	bans     *bans
 	subs     *subscriptions
 	log      *safeBuffer
 	admin    string // session token
@@ -64,7 +67,7 @@ var hash = sync.OnceValue(func() string { return api.HashPassword(password) })
 
 func build(t *testing.T, change ...func(*api.Config, *api.Services)) *house {
 	t.Helper()
-	h := &house{t: t, log: &safeBuffer{}, streams: &streams{}, attempts: &attempts{}, subs: &subscriptions{}}
+	h := &house{t: t, log: &safeBuffer{}, streams: &streams{}, attempts: &attempts{}, bans: &bans{}, subs: &subscriptions{}}
 	log := zerolog.New(h.log)
 	var err error
 	h.store, err = store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "db"), Key: make([]byte, 32)}, nil, zerolog.Nop())
@@ -96,7 +99,7 @@ func build(t *testing.T, change ...func(*api.Config, *api.Services)) *house {
 		},
 	}
 	svc := api.Services{
-		Store: h.store, Devices: h.table, Catalog: h.catalog, Streams: h.streams, Trace: h.ring, Events: h.journal, Attempts: h.attempts,
+		Store: h.store, Devices: h.table, Catalog: h.catalog, Streams: h.streams, Trace: h.ring, Events: h.journal, Attempts: h.attempts, Bans: h.bans,
 		Subscriptions: h.subs, System: facts{}, FLV: outputs{}, WHEP: outputs{}, Metrics: reg,
 	}
 	for _, c := range change {
@@ -343,6 +346,25 @@ func (a *attempts) Forget(id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.rows = nil
+}
+
+type bans struct {
+	mu   sync.Mutex
+	rows []guard.Ban
+}
+
+func (b *bans) Bans() []guard.Ban {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.rows)
+}
+
+func (b *bans) Unban(ip netip.Addr) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := len(b.rows)
+	b.rows = slices.DeleteFunc(b.rows, func(x guard.Ban) bool { return x.Source.Contains(ip) })
+	return len(b.rows) < before
 }
 
 type subscriptions struct{ on bool }

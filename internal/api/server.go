@@ -54,6 +54,7 @@ type Services struct {
 	Trace         Trace
 	Events        Events
 	Attempts      Attempts
+	Bans          Bans
 	Subscriptions Subscriptions
 	System        System
 	FLV           MediaHandler
@@ -123,6 +124,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addTrace()
 	s.addEvents()
 	s.addAttempts()
+	s.addBans()
 	s.addSubscriptions()
 	s.addMedia()
 	s.addHealth()

@@ -23,6 +23,7 @@ import (
 	"fengsui/sip"
 	"fengsui/sip/digest"
 	"fengsui/sip/flow"
+	"fengsui/sip/guard"
 )
 
 // accounts shows the provisioned devices to the registrar.
@@ -38,6 +39,14 @@ func (a accounts) Account(id gb28181.ID) (registrar.Account, bool) {
 		Password: d.Password, Auth: d.Auth, Allow: d.Allow, Algorithms: algorithms,
 		Follow: device.Follow(d.Follow), Approved: d.Approved, Transport: d.Transport, Edition: d.Edition,
 	}, true
+}
+
+func guardConfig(c *configs.SIPGuard) guard.Config {
+	return guard.Config{
+		Rate: c.Rate, Burst: c.Burst, PerDevice: c.PerDevice, Failures: c.Failures, Ban: c.Ban,
+		Allow: configs.Networks(c.Allow), Deny: configs.Networks(c.Deny),
+		AllowIDs: c.AllowIDs, DenyIDs: c.DenyIDs, AllowAgents: c.AllowAgents, DenyAgents: c.DenyAgents,
+	}
 }
 
 func parseAlgorithms(names []string) ([]digest.Algorithm, error) {

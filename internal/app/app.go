@@ -36,6 +36,7 @@ import (
 	"fengsui/shadow/journal"
 	"fengsui/sip"
 	"fengsui/sip/digest"
+	"fengsui/sip/guard"
 	"fengsui/sip/intake"
 	"fengsui/sip/trace"
 	"fengsui/web"
@@ -72,6 +73,7 @@ type App struct {
 	ring      *trace.Ring
 	table     *device.Table
 	attempts  *registrar.Attempts
+	guard     *guard.Guard
 	intake    *intake.Intake
 	endpoint  *sip.Endpoint
 	command   *command.Commander
@@ -132,8 +134,9 @@ func (a *App) buildSignalling() (err error) {
 	id := gb28181.ID(cfg.SIP.ID)
 	a.journal = journal.New(journalEvents)
 	a.ring = trace.NewRing(int(cfg.Trace.Memory), cfg.Trace.Keep)
+	a.guard = guard.New(guardConfig(&cfg.SIP.Guard), a.registry, a.part("guard"))
 	a.table = device.New(device.Config{
-		Interval: cfg.Keepalive.Interval, Missed: cfg.Keepalive.Missed, Follow: device.Follow(cfg.SIP.Follow),
+		Interval: cfg.Keepalive.Interval, Missed: cfg.Keepalive.Missed, Follow: device.Follow(cfg.SIP.Follow), Moved: a.guard.Moved,
 	}, device.ProberFunc(a.probe), a.journal, a.part("device"), a.registry)
 	a.attempts = registrar.NewAttempts(attemptRows)
 	algorithms, err := parseAlgorithms(cfg.SIP.DigestAlgorithms)
@@ -143,6 +146,7 @@ func (a *App) buildSignalling() (err error) {
 	reg := registrar.New(registrar.Config{
 		ID: id, Domain: cfg.SIP.SIPDomain(), Password: a.SIPPassword, ApproveUnknown: cfg.SIP.ApproveUnknown,
 		Algorithms: algorithms, QOP: cfg.SIP.QOP == "auth", Zone: a.zone, IsKeepalive: manscdp.ScanKeepalive, EmptyKeepalive: true,
+		Guard: a.guard,
 	}, a.table, accounts{a.store}, digest.NewNonces(a.secrets.cluster, nonceLifetime), a.attempts, a.part("registrar"), a.registry)
 
 	a.intake = intake.New(intake.Config{
@@ -150,12 +154,14 @@ func (a *App) buildSignalling() (err error) {
 		IdleTCP: max(idleTCP, 2*cfg.Keepalive.Interval*time.Duration(cfg.Keepalive.Missed)), // longer than any device may be silent
 	}, reg, a.ring, a.registry, a.part("intake"))
 	a.intake.OnClose(a.table.ConnectionClosed)
+	a.intake.Use(a.guard)
 	listeners, err := sipListeners(cfg)
 	if err != nil {
 		return err
 	}
 	a.endpoint, err = sip.New(sip.Config{
 		ID: cfg.SIP.ID, Domain: cfg.SIP.SIPDomain(), UserAgent: "Fengsui/" + Version, Listeners: listeners,
+		MaxBodies: int64(cfg.SIP.Guard.Bodies),
 	}, a.intake, reg, a.part("sip"), a.registry)
 	if err != nil {
 		return err
@@ -198,7 +204,7 @@ func (a *App) buildFace() (err error) {
 	console, _ := web.FS()
 	services := api.Services{
 		Store: a.store, Devices: a.table, Catalog: a.catalog, Streams: streams{a.play, a.engine}, Trace: a.ring, Events: a.journal,
-		Attempts: a.attempts, Subscriptions: subscriptions{a.subscribe}, System: a, FLV: a.flv, Metrics: a.registry,
+		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, System: a, FLV: a.flv, Metrics: a.registry,
 	}
 	if a.whep != nil {
 		services.WHEP = offers{a.whep}

@@ -304,6 +304,11 @@ func (d *Device) Silence(within time.Duration, filter func(*Message) bool) {
 	}
 }
 
+// Try is the next message that matches, nil when none comes within the time.
+func (d *Device) Try(within time.Duration, match func(*Message) bool) *Message {
+	return d.await(within, match)
+}
+
 // Transcript is all that was sent (>) and heard (<), in order.
 func (d *Device) Transcript() string {
 	d.mu.Lock()

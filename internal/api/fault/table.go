@@ -36,6 +36,7 @@ const (
 	UnknownDevice  Code = 124002
 	DeviceExists   Code = 124003
 	UnknownAttempt Code = 124004
+	UnknownBan     Code = 124005
 	TablesFull     Code = 125001
 	DeviceOffline  Code = 126001
 	DeviceSilent   Code = 126002
@@ -135,6 +136,8 @@ var table = []Fault{
 		Text{"Change it with PATCH /api/v1/devices/{device}.", "请使用 PATCH /api/v1/devices/{device} 修改。"}},
 	{UnknownAttempt, "unknown_attempt", 404, Text{"This ID has not tried to register", "该编码没有注册记录"},
 		Text{"Add the device with POST /api/v1/devices.", "请通过 POST /api/v1/devices 添加设备。"}},
+	{UnknownBan, "unknown_ban", 404, Text{"This address is not banned", "该地址未被封禁"},
+		Text{"List the bans: GET /api/v1/bans; one may have ended by itself.", "请通过 GET /api/v1/bans 查看封禁列表，封禁可能已自行到期。"}},
 	{TablesFull, "tables_full", 503, Text{"No further device can be held", "设备数量已达上限"},
 		Text{"Remove devices that are no longer used.", "请删除不再使用的设备。"}},
 	{DeviceOffline, "device_offline", 409, Text{"The device is offline", "设备离线"},
