@@ -318,9 +318,30 @@ func (g *Registrar) ok(id gb28181.ID, r *intake.Request, expires time.Duration) 
 		intake.Header{Name: "Expires", Value: seconds},
 	)
 	if !g.cfg.NoDate {
-		h = append(h, intake.Header{Name: "Date", Value: r.At.In(g.cfg.Zone).Format(dateFormat)})
+		h = append(h, intake.Header{Name: "Date", Value: date(r.At.In(g.cfg.Zone))})
 	}
 	return intake.Answer{Status: 200, Headers: h}
+}
+
+// date is t in dateFormat; time.Time.Format takes six times as long.
+func date(t time.Time) string {
+	var b [len(dateFormat)]byte
+	copy(b[:], "0000-00-00T00:00:00.000")
+	put := func(end, n int) {
+		for i := end - 1; n > 0; i, n = i-1, n/10 {
+			b[i] = byte('0' + n%10)
+		}
+	}
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	put(4, year%10000)
+	put(7, int(month))
+	put(10, day)
+	put(13, hour)
+	put(16, minute)
+	put(19, second)
+	put(23, t.Nanosecond()/1e6)
+	return string(b[:])
 }
 
 // challenge answers 401 with one WWW-Authenticate for each algorithm.

@@ -258,12 +258,24 @@ func (h *head) headers() error {
 		case len(h.fields) >= maxFields:
 			return ErrMalformed{"too many header fields"}
 		}
-		name, value, ok := bytes.Cut(line, []byte{':'})
-		if name = trim(name); !ok || !isToken(name) {
+		colon := bytes.IndexByte(line, ':')
+		if colon < 0 {
 			h.quirks |= QuirkNoColon
 			continue
 		}
-		h.fields = append(h.fields, field{kind: kindOf(name), name: name, value: trim(value)})
+		name, value := line[:colon], line[colon+1:]
+		if len(value) > 0 && value[0] == ' ' {
+			value = value[1:]
+		}
+		k := usualKind(name)
+		if k == kOther {
+			if name = trim(name); !isToken(name) {
+				h.quirks |= QuirkNoColon
+				continue
+			}
+			k = kindOf(name)
+		}
+		h.fields = append(h.fields, field{kind: k, name: name, value: trim(value)})
 	}
 }
 

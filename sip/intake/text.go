@@ -123,6 +123,12 @@ func isAnyVersion(b []byte) bool {
 // methodName is the name in upper case if it is one we know, and as it stands
 // else: methods are told apart by case. It does not allocate for the known.
 func methodName(b []byte) string {
+	switch string(b) { // nearly all there are
+	case "MESSAGE":
+		return "MESSAGE"
+	case "REGISTER":
+		return "REGISTER"
+	}
 	for _, m := range [...]string{
 		"MESSAGE", "REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "NOTIFY", "INFO", "OPTIONS",
 		"SUBSCRIBE", "PRACK", "UPDATE", "REFER", "PUBLISH",
@@ -132,6 +138,37 @@ func methodName(b []byte) string {
 		}
 	}
 	return string(b)
+}
+
+// usualKind is the kind of a name written as nearly all are, kOther of any other.
+func usualKind(name []byte) kind {
+	switch string(name) {
+	case "Via":
+		return kVia
+	case "From":
+		return kFrom
+	case "To":
+		return kTo
+	case "Call-ID":
+		return kCallID
+	case "CSeq":
+		return kCSeq
+	case "Contact":
+		return kContact
+	case "Max-Forwards":
+		return kMaxForwards
+	case "User-Agent":
+		return kUserAgent
+	case "Expires":
+		return kExpires
+	case "Content-Type":
+		return kType
+	case "Content-Length":
+		return kLength
+	case "Authorization":
+		return kAuthorization
+	}
+	return kOther
 }
 
 // kindOf knows the names that matter here, in full and in compact form.
