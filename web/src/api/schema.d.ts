@@ -44,6 +44,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/bans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Addresses kept away for a time
+         * @description Newest first. Needs role operator.
+         */
+        get: operations["list-bans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bans/{ip}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Let an address in again
+         * @description Needs role administrator.
+         */
+        delete: operations["remove-ban"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/channels": {
         parameters: {
             query?: never;
@@ -585,6 +625,26 @@ export interface components {
             transport: string;
             user_agent: string;
         };
+        BanView: {
+            /** @description IPv4 address, or the first of a banned IPv6 /64 */
+            ip: string;
+            reason: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            since: string;
+            /**
+             * @description what is banned: an IPv4 /32 or an IPv6 /64
+             * @example 198.51.100.66/32
+             */
+            source: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            until: string;
+        };
         CatalogOutputBody: {
             /**
              * Format: date-time
@@ -912,6 +972,14 @@ export interface components {
         };
         ListOutputAttemptViewBody: {
             items: components["schemas"]["AttemptView"][];
+            /**
+             * Format: int64
+             * @description of all pages
+             */
+            total: number;
+        };
+        ListOutputBanViewBody: {
+            items: components["schemas"]["BanView"][];
             /**
              * Format: int64
              * @description of all pages
@@ -1448,6 +1516,73 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["DeviceView"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-bans": {
+        parameters: {
+            query?: {
+                /** @description from 1 */
+                page?: number;
+                page_size?: number;
+                /** @description text to look for, in any case */
+                q?: string;
+                /** @description field to sort by; a minus before it turns the order */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBanViewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-ban": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description any address of the banned source */
+                ip: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {

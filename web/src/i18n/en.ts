@@ -20,7 +20,7 @@ export default {
     search: 'Search ID, name, address, model', id: 'ID', name: 'Name', device: 'Device', state: 'State', address: 'Address', edition: 'Edition', model: 'Make and model',
     channels: 'Channels', catalog: 'Catalog', complete: 'catalog complete', partial: '{received} of {expected} received', none: 'catalog not received yet', skipped: '{n} unreadable',
     running: 'asking: {received} of {expected}', begun: 'asking', refresh: 'Ask for catalog', edit: 'Edit', acts: 'Actions', remove: 'Remove', keepalive: 'Keepalive', add: 'Add device',
-    total: '{n} devices', unnamed: 'no name', pending: 'not approved', never: 'never registered',
+    total: 'Devices: {n}', unnamed: 'no name', pending: 'not approved', never: 'never registered',
     empty: 'No device has registered yet', emptyHint: 'Enter these values in the GB/T 28181 page of the camera or recorder. It appears here as soon as it registers.',
     notFound: 'No device matches', clear: 'Clear the filter', refusedHint: 'It does not appear? See the refused registrations.',
   },
@@ -45,18 +45,18 @@ export default {
   },
   device: {
     facts: 'Device', channels: 'Channels', ladder: 'SIP ladder', registered: 'Registered', expires: 'Expires', firmware: 'Firmware', agent: 'User-Agent', back: 'Devices', pcap: 'Capture file', play: 'Play',
-    evidence: 'Evidence', since: 'In this state since', charset: 'Character set', own: 'own', common: 'common', password: 'Password', mediaTransport: 'Media transport', noEdition: 'not announced',
+    evidence: 'Evidence', since: 'In this state since', charset: 'Character set', own: 'own', common: 'common', password: 'Password', udp: 'media by UDP', tcpPassive: 'media by TCP, passive', tcpActive: 'media by TCP, active', noEdition: 'not announced',
     parent: 'Parent', civil: 'Civil code', search: 'Search ID, name, address', noChannels: 'No channel yet', noChannelsHint: 'Ask for the catalog; how far it comes is shown above and in the SIP ladder.', noMatch: 'No channel matches',
     sends: 'with picture',
   },
   ladder: {
     server: 'Server', peer: 'Device', none: 'No message of this device is kept', noneHint: 'Messages are kept in memory for some minutes; the ladder fills as soon as one is sent or received.',
     follow: 'Follow', all: 'All messages', call: 'Only this call', repeat: 'repeat', size: '{n} bytes', callId: 'Call-ID', way: 'Way',
-    routine: 'REGISTER {registers} ({refused} not 2xx, each challenge is one), keepalives {keepalives} ({failed} failed). Only the last three of each are kept.', count: '{n} messages',
+    routine: 'REGISTER {registers} ({refused} not 2xx, each challenge is one), keepalives {keepalives} ({failed} failed). Only the last three of each are kept.', count: 'Messages: {n}',
   },
   live: {
     tree: 'Channels', pictures: 'Pictures', sub: 'Sub stream', hint: 'Choose a channel on the left; it is shown in the framed place.', full: 'Full screen', clear: 'Close all', search: 'Search channels',
-    noDevices: 'No device yet', none: 'empty', failed: 'Not loaded, click to try again', matches: '{n} channels', noMatch: 'No channel matches', free: 'Choose a channel', tooMany: 'first {shown} of {n}; search more exactly',
+    noDevices: 'No device yet', none: 'empty', failed: 'Not loaded, click to try again', matches: 'Channels: {n}', noMatch: 'No channel matches', free: 'Choose a channel', tooMany: 'first {shown} of {n}; search more exactly',
   },
   player: {
     starting: 'Starting', connecting: 'Connecting', ended: 'The stream ended', reconnecting: 'Interrupted, try {n} of {of}', paused: 'Paused while the page was hidden', retry: 'Again', close: 'Close picture',
@@ -68,7 +68,7 @@ export default {
   stage: { device: 'Device found', receiver: 'Port and SSRC', offer: 'INVITE sent', answer: 'Answer', connect: 'Media connection', first_packet: 'First packet', key_frame: 'Key frame' },
   attempts: {
     id: 'Device ID', check: 'Check that failed', detail: 'Explanation', remote: 'From', at: 'Last', count: 'Times', agent: 'User-Agent', search: 'Search ID, address, User-Agent',
-    empty: 'No registration was refused', emptyHint: 'A device that is refused appears here with the check that failed and what to do about it.', approve: 'Approve', setPassword: 'Set password', common: 'It shall use the common password', approved: 'Approved; the device is let in at its next registration.', total: '{n} rows',
+    empty: 'No registration was refused', emptyHint: 'A device that is refused appears here with the check that failed and what to do about it.', approve: 'Approve', setPassword: 'Set password', common: 'It shall use the common password', approved: 'Approved; the device is let in at its next registration.', total: 'Rows: {n}',
   },
   check: {
     bad_id: 'ID is not valid', unknown_id: 'ID is unknown', authorization_header: 'Authorization header', nonce: 'Nonce', algorithm: 'Digest algorithm', username: 'User name', realm: 'Realm (SIP domain)',

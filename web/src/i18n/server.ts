@@ -64,6 +64,7 @@ const rules: [RegExp, string][] = [
   [/^no new frame for (\d+) s$/, '$1 秒没有新画面'],
   [/^the stream has ended$/, '码流已结束'],
   [/^the server ended it$/, '服务器已结束码流'],
+  [/^only (\d+) pictures go by FLV over plain HTTP, .+$/, '浏览器对同一服务器只开六个连接，明文 HTTP 下最多同时播放 $1 路 FLV：请使用 HTTPS，或放通 WebRTC'],
   [/^the server offers no play address for this browser$/, '服务器没有提供此浏览器可用的播放地址'],
 ]
 
@@ -86,6 +87,7 @@ export function serverWords(text: string, language: string): string {
     const m = pattern.exec(text)
     if (m) return words.replace(/\$(\d)/g, (_, n: string) => (m[+n] === undefined ? '' : (age(m[+n]!) ?? serverWords(m[+n]!, language))))
   }
-  const parts = text.split('; ')
-  return parts.length > 1 ? parts.map((p) => serverWords(p, language)).join('；') : text
+  const parts = text.split(/; |, /)
+  const said = parts.map((p) => (parts.length > 1 ? serverWords(p, language) : p))
+  return said.some((p, i) => p !== parts[i]) ? said.join('，') : text
 }

@@ -47,7 +47,7 @@ const zh: typeof en = {
   },
   device: {
     facts: '设备', channels: '通道', ladder: '信令时序', registered: '注册时间', expires: '到期时间', firmware: '固件', agent: 'User-Agent', back: '设备', pcap: '下载抓包', play: '播放',
-    evidence: '状态依据', since: '状态始于', charset: '字符集', own: '独立密码', common: '公共密码', password: '密码', mediaTransport: '媒体传输', noEdition: '设备未声明',
+    evidence: '状态依据', since: '状态始于', charset: '字符集', own: '独立密码', common: '公共密码', password: '密码', udp: '媒体经 UDP', tcpPassive: '媒体经 TCP 被动', tcpActive: '媒体经 TCP 主动', noEdition: '设备未声明',
     parent: '父节点', civil: '行政区划', search: '搜索编码、名称、地址', noChannels: '还没有通道', noChannelsHint: '请查询目录；进度显示在上方和信令时序中。', noMatch: '没有符合条件的通道',
     sends: '仅可点播',
   },

@@ -29,8 +29,11 @@ export function hasSound(s: Pick<Stream, 'tracks'>, way: Way | undefined): boole
   return s.tracks.some((t) => (way === 'flv' ? t.codec === 'AAC' : way === 'whep' && /^(PCM|G711|OPUS)/i.test(t.codec)))
 }
 
-/** ownOrigin is a play address as this page reaches the server, whatever a proxy made of its name. */
-export function ownOrigin(url: string): string {
-  const u = new URL(url, window.location.href)
-  return window.location.origin + u.pathname + u.search
+/** addressOf is where a way gets a stream, as this page reaches the server, whatever a proxy made of its name. */
+export function addressOf(s: Pick<Stream, 'urls'>, way: Way): string | undefined {
+  const given = (way === 'flv' && s.urls.ws_flv) || s.urls[way]
+  if (!given) return undefined
+  const u = new URL(given, window.location.href)
+  const origin = /^ws/.test(u.protocol) ? window.location.origin.replace(/^http/, 'ws') : window.location.origin
+  return origin + u.pathname + u.search
 }

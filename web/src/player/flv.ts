@@ -1,4 +1,8 @@
-/** A running HTTP-FLV player. */
+import { overHttp1, Slots } from './slots'
+
+const slots = new Slots(overHttp1) // of the page, as the connections are
+
+/** A running HTTP-FLV or WebSocket-FLV player. */
 export interface Flv {
   close(): void
 }
@@ -20,6 +24,7 @@ export async function openFlv(url: string, video: HTMLVideoElement, sound: boole
   signal.throwIfAborted()
   mpegts.LoggingControl.enableAll = false
   const address = new URL(url, window.location.href)
+  const giveBack = address.protocol.startsWith('ws') ? () => undefined : slots.take()
   if (!sound) address.searchParams.set('audio', 'off')
   const player = mpegts.createPlayer(
     { type: 'flv', isLive: true, url: address.toString(), hasAudio: sound, hasVideo: true },
@@ -39,6 +44,7 @@ export async function openFlv(url: string, video: HTMLVideoElement, sound: boole
       if (closed) return
       closed = true
       player.destroy()
+      giveBack()
     },
   }
 }

@@ -1,6 +1,6 @@
 import { problem } from '../api/client'
 import type { Problem, Profile, Stream } from '../api/types'
-import { hasSound, ownOrigin, videoCodec, ways, type Abilities, type Way } from './choose'
+import { addressOf, hasSound, videoCodec, ways, type Abilities, type Way } from './choose'
 import type { Flv } from './flv'
 import { Unreachable, type Whep } from './whep'
 
@@ -45,6 +45,13 @@ export interface Means {
   whep(url: string, signal: AbortSignal, over: (why: string) => void): Promise<Whep>
   flv(url: string, video: HTMLVideoElement, sound: boolean, over: (why: string) => void, signal: AbortSignal): Promise<Flv>
   can: Abilities
+  network: Network
+}
+
+/** Network is what the players of a page found out about it together. */
+export interface Network {
+  /** avoidWebRTC is until when, by performance.now, FLV goes first: where UDP is blocked, every tile would wait for WebRTC in vain. */
+  avoidWebRTC: number
 }
 
 /** Waits before each try to bring a picture back, in ms; after the last it is given up. */
@@ -54,9 +61,6 @@ const FIRST_FRAME = 8000 // ms from the connection to a decoded frame
 const STALL = 8000 // ms without a new frame
 const STEADY = 30_000 // ms of picture after which the tries are counted anew
 const AVOID = 300_000 // ms in which WebRTC is not tried after it found no way through
-
-// Until when FLV goes first: where UDP is blocked, every tile would wait for WebRTC in vain. Of the page, like the network.
-let avoidWebRTC = 0
 
 /** NoPicture says that the server has the stream, but this browser did not show it. */
 class NoPicture extends Error {}
@@ -110,13 +114,16 @@ export class Player {
     for (let tries = 0, seen = false; ; ) {
       let why: string
       try {
-        p.stream = await this.means.start(target, signal)
-        const opened = await this.show(p.stream, signal)
+        const stream = await this.means.start(target, signal)
+        signal.throwIfAborted()
+        p.stream = stream
+        const opened = await this.show(stream, signal)
         if (!opened) return
         seen = true
         const began = performance.now()
-        Object.assign(p, { phase: 'playing', attempt: 0, problem: undefined, why: undefined })
         try {
+          signal.throwIfAborted()
+          Object.assign(p, { phase: 'playing', attempt: 0, problem: undefined, why: undefined })
           why = await opened.over
         } finally {
           opened.close()
@@ -143,18 +150,18 @@ export class Player {
       p.phase = 'undecodable'
       return undefined
     }
-    if (performance.now() < avoidWebRTC) can.reverse()
+    if (performance.now() < this.means.network.avoidWebRTC) can.reverse()
     if (p.phase === 'starting') p.phase = 'connecting'
     let why = 'the server offers no play address for this browser'
     for (const way of can) {
-      const url = stream.urls[way]
+      const url = addressOf(stream, way)
       const video = this.video()
       if (!url || !video) continue
       try {
-        return await this.open(way, ownOrigin(url), stream, video, signal)
+        return await this.open(way, url, stream, video, signal)
       } catch (e) {
         signal.throwIfAborted()
-        if (e instanceof Unreachable) avoidWebRTC = performance.now() + AVOID
+        if (e instanceof Unreachable) this.means.network.avoidWebRTC = performance.now() + AVOID
         why = problem(e).detail || problem(e).title
       }
     }
@@ -184,17 +191,20 @@ export class Player {
     try {
       if (way === 'whep') {
         whep = await this.means.whep(url, signal, end)
+        signal.throwIfAborted()
         video.srcObject = whep.stream
         void video.play().catch(() => undefined)
       } else {
         flv = await this.means.flv(url, video, hasSound(stream, 'flv'), end, signal)
       }
+      signal.throwIfAborted()
       await Promise.race([
         firstFrame(video, signal),
         over.then((why) => {
           throw new Error(why)
         }),
       ])
+      signal.throwIfAborted()
       this.picture.way = way
       timer = this.measure(stream, video, whep, signal, end)
       return { over, close }
@@ -214,9 +224,8 @@ export class Player {
     let asking = false
     const fromServer = async () => {
       const s = await this.means.read(stream.id, signal)
-      p.kbps = Math.round((s.stats?.bitrate ?? 0) / 1000)
-      p.loss = s.stats?.loss_rate ?? 0
-      if (whep) p.net = await whep.lost()
+      const net = (await whep?.lost()) ?? 0
+      if (!signal.aborted) Object.assign(p, { kbps: Math.round((s.stats?.bitrate ?? 0) / 1000), loss: s.stats?.loss_rate ?? 0, net })
     }
     const step = () => {
       const now = count()

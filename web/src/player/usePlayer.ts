@@ -12,6 +12,7 @@ const means: Means = {
   whep: openWhep,
   flv: openFlv,
   can: { webrtc: canReceive, mse: canDecode },
+  network: { avoidWebRTC: 0 },
 }
 
 /** usePlayer is a player that ends with its component and rests while the page is hidden. */

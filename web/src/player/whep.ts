@@ -2,6 +2,7 @@ import { raw } from '../api/client'
 
 const GATHER = 1000 // ms for candidates; those of the host come at once
 const CONNECT = 8000 // ms
+const LEAVE = 2000 // ms for the server to take the farewell
 const GRACE = 4000 // ms in which a broken connection may come back
 
 /** A WHEP session: RTCPeerConnection towards the server. */
@@ -31,7 +32,19 @@ export async function openWhep(url: string, signal: AbortSignal, over: (why: str
   const stream = new MediaStream()
   let location = ''
   let closed = false
+  let lost = false
   let grace = 0
+  // The server is told before the connection goes, or it would not know the viewer any more.
+  const leave = () => {
+    if (!location || lost) return pc.close()
+    const late = setTimeout(() => pc.close(), LEAVE)
+    void fetch(location, { method: 'DELETE', keepalive: true }) // keepalive: also while the page is being left
+      .catch(() => undefined)
+      .finally(() => {
+        clearTimeout(late)
+        pc.close()
+      })
+  }
   const close = () => {
     if (closed) return
     closed = true
@@ -39,9 +52,7 @@ export async function openWhep(url: string, signal: AbortSignal, over: (why: str
     signal.removeEventListener('abort', close)
     pc.ontrack = pc.onconnectionstatechange = pc.onicegatheringstatechange = null
     for (const track of stream.getTracks()) track.stop()
-    pc.close()
-    // keepalive: also while the page is being left
-    if (location) void fetch(location, { method: 'DELETE', keepalive: true }).catch(() => undefined)
+    leave()
   }
   signal.addEventListener('abort', close)
   try {
@@ -54,13 +65,14 @@ export async function openWhep(url: string, signal: AbortSignal, over: (why: str
     const answer = await raw(url, { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: pc.localDescription?.sdp })
     const at = answer.headers.get('Location')
     if (at) location = new URL(at, url).toString()
-    if (closed && location) void fetch(location, { method: 'DELETE', keepalive: true }).catch(() => undefined)
+    if (closed) leave()
     signal.throwIfAborted()
     await pc.setRemoteDescription({ type: 'answer', sdp: await answer.text() })
     await connected(pc, signal)
     pc.onconnectionstatechange = () => {
       window.clearTimeout(grace)
       const end = () => {
+        lost = true
         if (!closed) over('the WebRTC connection was lost')
       }
       if (pc.connectionState === 'disconnected') grace = window.setTimeout(end, GRACE)

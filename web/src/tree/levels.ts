@@ -18,8 +18,8 @@ interface Level {
   state: 'loading' | 'ready' | 'failed'
 }
 
-/** Fetch reads one page of a level; root '' is the top. Pages count from 1. */
-export type Fetch = (root: string, page: number, size: number) => Promise<{ items: TreeNode[]; total: number }>
+/** Fetch reads one page of a level; root '' is the top. Pages count from 1. With q only nodes that match. */
+export type Fetch = (root: string, page: number, size: number, q?: string) => Promise<{ items: TreeNode[]; total: number }>
 
 export const PAGE = 500
 
@@ -112,6 +112,17 @@ export class Levels {
     }
     if (this.levels.get(root) !== level) return // another page came meanwhile
     this.levels.set(root, { items, total: Math.max(total, items.length), state: 'ready' })
+    this.touch()
+  }
+
+  /** renew reads the node of one loaded device anew. What is shown stays when it cannot be read. */
+  async renew(device: string): Promise<void> {
+    const got = await this.fetch('', 1, 10, device).catch(() => undefined)
+    const node = got?.items.find((n) => n.device === device)
+    const level = this.levels.get('')
+    const at = level?.items.findIndex((n) => n.device === device) ?? -1
+    if (!node || !level || at < 0) return
+    level.items[at] = node
     this.touch()
   }
 

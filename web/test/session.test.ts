@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { endSession, forgetSession, may, saveSession, session, token, whenEnded } from '../src/api/session'
+import { signIn } from './support'
+
+beforeEach(() => vi.useFakeTimers())
+afterEach(() => {
+  forgetSession()
+  whenEnded(() => undefined)
+  vi.useRealTimers()
+})
+
+describe('a session', () => {
+  it('is kept for the next page', () => {
+    signIn()
+    expect(token()).toBe('word')
+    expect(JSON.parse(localStorage.getItem('fengsui.session')!)).toMatchObject({ token: 'word', username: 'admin' })
+  })
+
+  it('ends on time, while nobody does anything', () => {
+    const ended = vi.fn()
+    whenEnded(ended)
+    signIn(5000)
+    vi.advanceTimersByTime(4999)
+    expect(ended).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    expect(ended).toHaveBeenCalledOnce()
+    expect(session.value).toBeUndefined()
+    expect(localStorage.getItem('fengsui.session')).toBeNull()
+  })
+
+  it('may last longer than a timer can count', () => {
+    const ended = vi.fn()
+    whenEnded(ended)
+    signIn(2 ** 31 + 10_000)
+    vi.advanceTimersByTime(2 ** 31)
+    expect(ended).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(10_000)
+    expect(ended).toHaveBeenCalledOnce()
+  })
+
+  it('that is forgotten does not end once more', () => {
+    const ended = vi.fn()
+    whenEnded(ended)
+    signIn(5000)
+    forgetSession()
+    endSession()
+    vi.advanceTimersByTime(10_000)
+    expect(ended).not.toHaveBeenCalled()
+  })
+
+  it('ends with that of another tab, and begins with it', () => {
+    const ended = vi.fn()
+    whenEnded(ended)
+    signIn()
+    const saved = localStorage.getItem('fengsui.session')!
+    localStorage.removeItem('fengsui.session')
+    window.dispatchEvent(new StorageEvent('storage', { key: 'fengsui.session' }))
+    expect(ended).toHaveBeenCalledOnce()
+    localStorage.setItem('fengsui.session', saved)
+    window.dispatchEvent(new StorageEvent('storage', { key: 'fengsui.session' }))
+    expect(token()).toBe('word')
+  })
+
+  it('lets a greater role do what a lesser one may', () => {
+    saveSession({ token: 't', expires: Date.now() + 1000, role: 'operator' })
+    expect([may('viewer'), may('operator'), may('administrator')]).toEqual([true, true, false])
+  })
+})
