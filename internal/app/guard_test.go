@@ -111,7 +111,10 @@ func TestWrongPasswordsAreMetWithGrowingSilenceAndThenABan(t *testing.T) {
 // Five thousand cameras behind one NAT address come back at once, with a budget
 // of a fifth of what they send.
 func TestFiveThousandDevicesBehindOneAddressRegister(t *testing.T) {
-	a := serve(t, func(c *configs.Config) { unexempt(c); c.SIP.QueryRate, c.SIP.Guard.Rate, c.SIP.Guard.Burst = 1, 500, 2000 })
+	a := serve(t, func(c *configs.Config) {
+		unexempt(c)
+		c.SIP.QueryRate, c.SIP.Guard.Rate, c.SIP.Guard.Burst = 1, 500, 2000
+	})
 	const devices, sockets = 5000, 10
 	begun := time.Now()
 	var all sync.WaitGroup
