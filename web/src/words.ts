@@ -32,8 +32,11 @@ export function useWords() {
   /** title is what went wrong. */
   const title = (p: Problem) => (p.status === 0 ? t('error.network') : p.title)
 
-  /** said is a problem in one paragraph, for places without room. */
-  const said = (p: Problem) => [title(p), p.detail && server(p.detail), p.remedy].filter(Boolean).join(' · ')
+  /** remedy is what to do: the server's words are for programs in places. */
+  const remedy = (p: Problem) => (p.name && te(`remedy.${p.name}`) ? t(`remedy.${p.name}`) : p.remedy)
 
-  return { t, te, locale, now, ageOf, ago, server, reason, title, said }
+  /** said is a problem in one paragraph, for places without room. */
+  const said = (p: Problem) => [title(p), p.detail && server(p.detail), remedy(p)].filter(Boolean).join(' · ')
+
+  return { t, te, locale, now, ageOf, ago, server, reason, title, remedy, said }
 }

@@ -38,6 +38,12 @@ const rules: [RegExp, string][] = [
   [/^the nonce has expired, and .+$/, 'nonce 已过期，设备未采用新下发的 nonce'],
   [/^the nonce is not one that we gave this ID at this address: .+$/, 'nonce 并非下发给该编码和地址：设备回应的是其他平台的质询，或两次报文之间地址发生了变化'],
   [/^the nonce is from before our start, and .+$/, 'nonce 为本次启动之前下发，设备未采用新下发的 nonce'],
+  [/^it registers by (\w+), and (\w+) is required of it: .+$/, '设备以 $1 注册，而要求其使用 $2：请在设备中修改，或在此允许任意方式'],
+  [/^bad GB\/T 28181 ID: "(.*)" has (\d+) characters, want 20 digits$/s, '编码“$1”有 $2 个字符，应为 20 位数字'],
+  [/^bad GB\/T 28181 ID: "(.*)" has (.+) at position (\d+), want 20 digits$/s, '编码“$1”第 $3 位为 $2，应为 20 位数字'],
+  // banned addresses: sip/guard
+  [/^(\d+) refused registrations within (\w+)$/, '$2内被拒注册 $1 次'],
+  [/^(\d+) messages that are no SIP within (\w+)$/, '$2内收到 $1 个非 SIP 报文'],
   [/^the device used (.+), which it was not offered$/, '设备使用了未提供的算法 $1'],
   [/^the password is right, but the device computed with its own realm (.+): set its SIP domain to (.+), or allow any realm for it$/, '密码正确，但设备以自己的域 $1 计算：请将设备的 SIP 域改为 $2，或允许其使用任意域'],
   [/^the password is right, but the username is (.+) instead of the device's ID$/, '密码正确，但用户名为 $1，而非设备编码'],
