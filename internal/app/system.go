@@ -12,6 +12,9 @@ import (
 
 // addFirstAdministrator makes the user admin when there is no user at all.
 func (a *App) addFirstAdministrator(ctx context.Context) error {
+	if users, err := a.store.Users(ctx); err != nil || len(users) > 0 {
+		return err // no need to hash a password, which takes its time and 64 MiB
+	}
 	_, err := a.store.AddFirstUser(ctx, store.User{
 		Name: "admin", Role: api.Administrator.String(), Hash: api.HashPassword(a.secrets.adminPassword), CreatedAt: time.Now(), PasswordAt: time.Now(),
 	})
