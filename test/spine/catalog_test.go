@@ -144,3 +144,20 @@ func TestAnUnsolicitedItemRemovesNothing(t *testing.T) {
 		t.Errorf("%d channels are left", n)
 	}
 }
+
+// Parts as large as a datagram, and far beyond one over TCP.
+func TestACatalogComesInLargeParts(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	for i, c := range []sim.Config{{PartSize: 80}, {PartSize: 3000, Transport: sim.TCP}} {
+		c.FirstID, c.Channels = number(recorder, 10000*(i+1)), 3000
+		s := h.run(c)
+		h.complete(c.FirstID, 3000)
+		if list := h.channels(c.FirstID); len(list) != 3000 || list[2999].Name == "" {
+			t.Errorf("%d channels", len(list))
+		}
+		if st := s.Stats(); len(st.Errors) > 0 {
+			t.Errorf("%s", st)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -11,18 +12,22 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"fengsui/configs"
 	"fengsui/gb28181"
 	"fengsui/internal/app"
 	"fengsui/internal/sim"
+	"fengsui/internal/store"
 	"fengsui/sip/siptest"
 )
 
@@ -30,21 +35,24 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	// Tests wait for devices most of the time; the number of processors says
 	// nothing of how many can run beside each other.
-	_ = flag.Set("test.parallel", "24")
+	_ = flag.Set("test.parallel", "40")
 	goleak.VerifyTestMain(m)
 }
 
 const (
-	password      = "Fengsui-1"
-	adminPassword = "spine-admin-1"
+	password      = "Fengsui-1" // of devices
+	apiKey        = "fsk_SPINESPINESPINESPINESPINE"
+	clusterSecret = "a secret of the spine's tests"
 	serverID      = "34020000002000000001"
 
 	// patience is how long anything may take that has no time of its own: the
 	// machine may be busy with other tests.
 	patience = 40 * time.Second
+
+	pollEvery = 60 * time.Millisecond
 )
 
-// house is a running server and a signed-in caller of its API.
+// house is a running server and a caller of its API.
 type house struct {
 	t    testing.TB
 	cfg  configs.Config
@@ -64,13 +72,13 @@ type house struct {
 func open(t testing.TB, change ...func(*configs.Config)) *house {
 	t.Helper()
 	c := configs.Default()
-	secret, admin := password, adminPassword
-	c.DataDir = t.TempDir()
+	secret := password
+	c.DataDir, c.Cluster.Secret = t.TempDir(), clusterSecret
+	furnish(t, c.DataDir)
 	c.SIP.Listen = freeAddress(t, "127.0.0.1")
 	c.SIP.Password = &secret
 	c.SIP.QueryRate = 2000
 	c.HTTP.Listen = freeAddress(t, "127.0.0.1")
-	c.Auth.AdminPassword = &admin
 	c.Media.Listen = freeAddress(t, "127.0.0.1")
 	c.Media.Ports = freeRange(t, 64)
 	c.Media.WebRTCListen = ""
@@ -78,7 +86,7 @@ func open(t testing.TB, change ...func(*configs.Config)) *house {
 	for _, f := range change {
 		f(&c)
 	}
-	h := &house{t: t, cfg: c, log: &logBuffer{}}
+	h := &house{t: t, cfg: c, log: &logBuffer{}, token: apiKey}
 	t.Cleanup(func() {
 		h.close()
 		if t.Failed() {
@@ -89,7 +97,46 @@ func open(t testing.TB, change ...func(*configs.Config)) *house {
 	return h
 }
 
-// start runs the server on its configuration and signs in.
+// furnished are the files of a data folder with a database in which the tests
+// have an API key. Signing in at each server would cost more than the tests.
+var furnished = sync.OnceValues(func() (files map[string][]byte, err error) {
+	dir, err := os.MkdirTemp("", "spine")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	s, err := store.Open(context.Background(), store.Config{Path: filepath.Join(dir, "fengsui.db"), Key: []byte(clusterSecret)}, nil, zerolog.Nop())
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.AddKey(context.Background(), store.Key{ID: "spine", Name: "spine", Role: "administrator", CreatedBy: "admin"}, apiKey)
+	if err == nil {
+		_, err = s.AddFirstUser(context.Background(), store.User{Name: "admin", Role: "administrator", Hash: "none"})
+	}
+	if err = errors.Join(err, s.Close()); err != nil {
+		return nil, err
+	}
+	files = map[string][]byte{}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		b, readErr := os.ReadFile(filepath.Join(dir, e.Name()))
+		files[e.Name()], err = b, errors.Join(err, readErr)
+	}
+	return files, err
+})
+
+func furnish(t testing.TB, dir string) {
+	t.Helper()
+	files, err := furnished()
+	for name, b := range files {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), b, 0o600))
+	}
+	if err != nil {
+		t.Fatalf("make a data folder: %v", err)
+	}
+}
+
+// start runs the server on its configuration.
 func (h *house) start() {
 	h.t.Helper()
 	var err error
@@ -111,11 +158,6 @@ func (h *house) start() {
 	}
 	h.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	h.base = "http://" + h.cfg.HTTP.Listen
-	var in struct {
-		Token string `json:"token"`
-	}
-	h.must("POST", "/api/v1/sessions", map[string]any{"username": "admin", "password": adminPassword}, &in)
-	h.token = in.Token
 }
 
 // close ends the server as SIGTERM does and checks that it ended well.
@@ -264,7 +306,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 		if time.Now().After(until) {
 			t.Fatalf("not within %v: %s", patience, what)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(pollEvery)
 	}
 }
 
@@ -324,7 +366,7 @@ func (h *house) becomes(id gb28181.ID, state string) (d deviceView) {
 		if time.Now().After(until) {
 			h.t.Fatalf("device %s is %q (%s, by %s), want %q", id, d.State, d.StateReason, d.StateEvidence, state)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(pollEvery)
 	}
 	return d
 }

@@ -2,6 +2,7 @@ package spine_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -165,13 +166,34 @@ func TestRTPWithoutASessionGetsAnotherBye(t *testing.T) {
 	}
 }
 
+// The end does not wait for those who hold on: viewers, watchers of events, a
+// device that does not answer BYE.
 func TestTheEndOfTheServerEndsItsStreams(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	s := h.run(sim.Config{})
-	v := h.watch(h.plays(camera, camera, ""))
-	defer v.close()
+	s := h.run(sim.Config{Devices: 2})
+	for d := range 2 {
+		v := h.watch(h.plays(s.Device(d).ID, s.Device(d).ID, ""))
+		defer v.close()
+	}
+	r, err := http.NewRequest("GET", h.base+"/api/v1/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+h.token)
+	events, err := h.http.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Body.Close()
+	if err := s.Drop(1); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
 	h.close()
+	if took := time.Since(began); took > h.cfg.ShutdownTimeout-time.Second {
+		t.Errorf("it took %v", took)
+	}
 	if st := s.Stats(); st.Byes != 1 || st.Streaming != 0 {
 		t.Errorf("%d BYEs, %d streams go on", st.Byes, st.Streaming)
 	}
