@@ -19,7 +19,7 @@ function bench(part: Partial<Means> = {}) {
   const ends: ((why: string) => void)[] = []
   const means: Means = {
     start: vi.fn(async () => stream()),
-    read: vi.fn(async () => stream({ stats: { bitrate: 2_048_000, loss_rate: 0.015 } as Stream['stats'] })),
+    read: vi.fn(async () => stream({ tracks: [{ codec: 'H264' }, { codec: 'PCMA' }], stats: { bitrate: 2_048_000, loss_rate: 0.015 } as Stream['stats'] })),
     whep: vi.fn(async (_url, _signal, over) => {
       open.whep++
       ends.push(over)
@@ -50,6 +50,7 @@ describe('a picture', () => {
     expect(b.picture.phase).toBe('starting')
     await run(3000)
     expect(b.picture).toMatchObject({ phase: 'playing', way: 'whep', kbps: 2048, loss: 0.015, net: 0.25, size: '640×360', fps: 25 })
+    expect(b.picture.stream!.tracks).toHaveLength(2) // the sound was found later
     expect(b.means.flv).not.toHaveBeenCalled()
   })
 

@@ -225,7 +225,8 @@ export class Player {
     const fromServer = async () => {
       const s = await this.means.read(stream.id, signal)
       const net = (await whep?.lost()) ?? 0
-      if (!signal.aborted) Object.assign(p, { kbps: Math.round((s.stats?.bitrate ?? 0) / 1000), loss: s.stats?.loss_rate ?? 0, net })
+      // Sound may be found only after the picture began, so the tracks are taken anew too.
+      if (!signal.aborted) Object.assign(p, { stream: s, kbps: Math.round((s.stats?.bitrate ?? 0) / 1000), loss: s.stats?.loss_rate ?? 0, net })
     }
     const step = () => {
       const now = count()
