@@ -61,6 +61,17 @@ func inParallel(ctx context.Context, n, limit int, do func(ctx context.Context, 
 	return g.Wait()
 }
 
+// register registers all cameras, at a pace that even a busy machine takes.
+func (f *fleet) register(ctx context.Context) error {
+	for range 5 {
+		c, err := f.run(ctx, work{kind: opRegister, ops: uint64(len(f.cameras)), rate: 2000})
+		if err != nil || c.Lost == 0 {
+			return err
+		}
+	}
+	return errors.New("not all cameras could be registered, five times")
+}
+
 // background runs a fleet at the pace of keepalives until stop.
 func (f *fleet) background(ctx context.Context) (stop func() error) {
 	ctx, cancel := context.WithCancelCause(ctx)

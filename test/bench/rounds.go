@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// afterDisturbed is the wait for whoever disturbed a round to be done.
+const afterDisturbed = 3 * time.Second
+
 // round is one measurement of a figure and how undisturbed it was.
 type round[T any] struct {
 	value     T
@@ -38,9 +41,12 @@ func repeat[T any](ctx context.Context, b *bench, what string, d demand, one fun
 		r := round[T]{v, s, s.disturbed(d)}
 		var w *wrong
 		switch {
-		case errors.As(err, &w) && r.disturbed != "" && try < 2*b.rounds:
+		case errors.As(err, &w) && r.disturbed != "":
 			b.say("%s: round discarded, %s: %v", what, r.disturbed, err)
 			failed++
+			if err := sleep(ctx, afterDisturbed); err != nil {
+				return nil, nil, err
+			}
 			continue
 		case err != nil:
 			return nil, nil, fmt.Errorf("%s, round %d: %w", what, try, err)
@@ -52,6 +58,9 @@ func repeat[T any](ctx context.Context, b *bench, what string, d demand, one fun
 		}
 		bad = append(bad, r)
 		b.say("%s: round discarded, %s: %v", what, r.disturbed, v)
+		if err := sleep(ctx, afterDisturbed); err != nil {
+			return nil, nil, err
+		}
 	}
 	notes := []string(nil)
 	if failed > 0 {
@@ -61,10 +70,14 @@ func repeat[T any](ctx context.Context, b *bench, what string, d demand, one fun
 		notes = append(notes, fmt.Sprintf("%s: %d rounds were disturbed, the worst because %s.", what, len(bad),
 			slices.MaxFunc(bad, func(a, b round[T]) int { return cmp.Compare(a.span.badness(), b.span.badness()) }).disturbed))
 	}
+	if len(good)+len(bad) == 0 {
+		return nil, nil, fmt.Errorf("%s: all rounds were disturbed and failed their checks: the machine is too busy", what)
+	}
 	if missing := b.rounds - len(good); missing > 0 {
 		slices.SortFunc(bad, func(a, b round[T]) int { return cmp.Compare(a.span.badness(), b.span.badness()) })
 		good = append(good, bad[:min(missing, len(bad))]...)
-		notes = append(notes, fmt.Sprintf("%s: **%d of %d rounds counted were disturbed**: the machine was not ours alone. Take the figure as a bound.", what, missing, b.rounds))
+		notes = append(notes, fmt.Sprintf("%s: **only %d of %d rounds were undisturbed**, the least disturbed others count too: the machine was not ours alone.",
+			what, b.rounds-missing, b.rounds))
 	}
 	return good, notes, nil
 }
