@@ -19,7 +19,7 @@ func TestACatalogIsCompleteOverALossyNetwork(t *testing.T) {
 	t.Parallel()
 	const channels = 1000
 	h := open(t)
-	for _, size := range []int{1, 2, 5, 7} {
+	for _, size := range []int{1, 3, 7} {
 		t.Run(fmt.Sprintf("parts of %d", size), func(t *testing.T) {
 			t.Parallel()
 			h := h.in(t)
@@ -28,6 +28,8 @@ func TestACatalogIsCompleteOverALossyNetwork(t *testing.T) {
 				FirstID: id, Channels: channels, PartSize: size, SIPLoss: 0.2, T1: 8 * time.Millisecond,
 				PartInterval: time.Millisecond, Retry: time.Second,
 			})
+			// A thousand exchanges, each lost every third time, take long on a busy machine.
+			within(t, 2*patience, "complete catalog", func() bool { return h.device(id).Catalog.Complete })
 			d := h.complete(id, channels)
 			if d.Catalog.Expected != channels || d.Catalog.Received != channels || d.Catalog.Skipped != 0 {
 				t.Errorf("catalog %+v", d.Catalog)

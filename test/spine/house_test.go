@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	// Tests wait for devices most of the time; the number of processors says
 	// nothing of how many can run beside each other.
-	_ = flag.Set("test.parallel", "40")
+	_ = flag.Set("test.parallel", "28")
 	goleak.VerifyTestMain(m)
 }
 
@@ -301,10 +301,15 @@ func (h *house) get(path string, out any) {
 // eventually waits until is holds. what is said when it does not.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	until := time.Now().Add(patience)
+	within(t, patience, what, is)
+}
+
+func within(t testing.TB, d time.Duration, what string, is func() bool) {
+	t.Helper()
+	until := time.Now().Add(d)
 	for !is() {
 		if time.Now().After(until) {
-			t.Fatalf("not within %v: %s", patience, what)
+			t.Fatalf("not within %v: %s", d, what)
 		}
 		time.Sleep(pollEvery)
 	}
