@@ -274,16 +274,18 @@ func (t *Table) ConnectionClosed(f flow.Flow) {
 	}
 }
 
-// Provision enters a device that may never have registered, or renames one. It
-// reports [ErrFull].
+// Provision enters a device that may never have registered, or renames one; ""
+// leaves the name it gave itself. It reports [ErrFull].
 func (t *Table) Provision(id gb28181.ID, name string) error {
 	r, made, err := t.lockOrMake(id)
 	if err != nil {
 		return err
 	}
 	defer r.mu.Unlock()
-	if made || r.dev.Name != name {
-		r.dev.Name = name
+	if made || name != "" && r.dev.Name != name {
+		if name != "" {
+			r.dev.Name = name
+		}
 		t.emit(r, Updated, false, r.dev.Presence.State)
 	}
 	return nil

@@ -786,3 +786,20 @@ func TestChannelsOfAnAbsentDeviceAreNotOnline(t *testing.T) {
 		}
 	})
 }
+
+func TestProvisioningWithoutANameKeepsTheDevicesOwn(t *testing.T) {
+	run(t, device.Config{}, nil, func(b *bench) {
+		b.register(camera, home, "a")
+		if err := b.Update(camera, func(d *gb28181.Device) { d.Name = "Gate" }); err != nil {
+			t.Fatal(err)
+		}
+		for given, want := range map[string]string{"": "Gate", "Door": "Door"} {
+			if err := b.Provision(camera, given); err != nil {
+				t.Fatal(err)
+			}
+			if d, _ := b.Device(camera); given != "" && d.Name != want || d.Name == "" {
+				t.Errorf("provisioned as %q it is called %q", given, d.Name)
+			}
+		}
+	})
+}

@@ -228,7 +228,7 @@ func TestEveryFailureNamesItsStageAndARemedy(t *testing.T) {
 				t.Fatalf("Start = %v, want a StartError of %v", err, f.cause)
 			}
 			last := failed.Stages[len(failed.Stages)-1]
-			if last.Name != f.stage || !last.Failed || failed.Remedy.EN == "" || failed.Remedy.ZH == "" {
+			if last.Name != f.stage || !last.Failed || !strings.Contains(last.Detail, strings.SplitN(f.cause.Error(), "\n", 2)[0]) || failed.Remedy.EN == "" || failed.Remedy.ZH == "" {
 				t.Errorf("failed at %+v with remedy %q, want stage %s", last, failed.Remedy, f.stage)
 			}
 			h.eventually("nothing leased", h.idle)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -262,9 +263,7 @@ func (s *session) stage(attempt int, name string, step func() (detail string, er
 	st.Took, st.Detail = time.Since(st.At), detail
 	if err != nil {
 		st.Failed = true
-		if detail == "" {
-			st.Detail = err.Error()
-		}
+		st.Detail = strings.TrimSpace(err.Error() + "\n\n" + detail)
 	}
 	return err
 }

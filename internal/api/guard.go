@@ -90,8 +90,12 @@ func (s *Server) access(r *http.Request) access {
 	return access{role: Administrator}
 }
 
-// machinePath reports whether a path can never be a page of the console.
+// machinePath reports whether a path can never be a page of the console; /live
+// alone is one.
 func machinePath(path string) bool {
+	if path == "/live" {
+		return false
+	}
 	for _, p := range []string{"/api", "/live", "/whep", "/metrics", "/openapi", "/debug"} {
 		if path == p || strings.HasPrefix(path, p+"/") || strings.HasPrefix(path, p+".") {
 			return true
