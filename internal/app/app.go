@@ -45,13 +45,14 @@ import (
 // Bounds and times of the whole that no key changes.
 const (
 	nonceLifetime  = 120 * time.Second
-	journalEvents  = 65536
+	journalEvents  = 16384
 	attemptRows    = 1000
 	headerTimeout  = 10 * time.Second
 	idleHTTP       = 2 * time.Minute  // a kept-alive connection without a request
 	answerTimeout  = 10 * time.Minute // longer than any start; what streams sets its own deadlines
 	maxHeaderBytes = 64 << 10
 	idleTCP        = 10 * time.Minute
+	keptAnswers    = 16384 // for retransmissions: eight seconds at 2,000 requests a second, a minute and more at rest
 )
 
 // App is the whole server. Its fields are set by New and never changed after,
@@ -151,6 +152,7 @@ func (a *App) buildSignalling() (err error) {
 
 	a.intake = intake.New(intake.Config{
 		MaxBody: int(cfg.SIP.MaxBody), MaxMessageTCP: int(cfg.SIP.MaxBody) + maxHeaderBytes,
+		Answers: keptAnswers,
 		IdleTCP: max(idleTCP, 2*cfg.Keepalive.Interval*time.Duration(cfg.Keepalive.Missed)), // longer than any device may be silent
 	}, reg, a.ring, a.registry, a.part("intake"))
 	a.intake.OnClose(a.table.ConnectionClosed)
@@ -266,7 +268,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 // parts are what runs all the time.
 func (a *App) parts() []func(context.Context) error {
 	list := []func(context.Context) error{
-		a.store.Run, a.table.Run, a.endpoint.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.engine.Run, a.play.Run,
+		tuneCollector, a.store.Run, a.table.Run, a.endpoint.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.engine.Run, a.play.Run,
 	}
 	if a.whep != nil {
 		list = append(list, a.whep.Run)

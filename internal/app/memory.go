@@ -1,10 +1,13 @@
 package app
 
 import (
+	"context"
 	"os"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
+	"time"
 
 	"fengsui/configs"
 )
@@ -20,6 +23,82 @@ func limitMemory(configured configs.Size) int64 {
 		debug.SetMemoryLimit(limit)
 	}
 	return limit
+}
+
+// A small heap is kept small, a large one is collected less often: what the
+// collector's headroom costs in memory, it saves in time.
+const (
+	tightPercent, tightBelow = 30, 128 << 20 // GC percent up to this live heap
+	looseAbove               = 512 << 20     // from here on Go's own 100
+	tuneEvery                = 10 * time.Second
+)
+
+// gcPercent is how far the heap may grow over what is live before it is
+// collected, for a live heap of so many bytes.
+func gcPercent(live uint64) int {
+	switch {
+	case live <= tightBelow:
+		return tightPercent
+	case live >= looseAbove:
+		return 100
+	}
+	return tightPercent + int((100-tightPercent)*(live-tightBelow)/(looseAbove-tightBelow))
+}
+
+// What a burst left is given back to the system when it is over: while less
+// than quietRate is allocated, and there is at least so much to give.
+const (
+	quietRate    = 2 << 20 // bytes a second
+	worthGiving  = 12 << 20
+	giveBackLast = time.Minute // at most once in
+)
+
+// tuneCollector follows the heap until ctx ends. An operator's GOGC is left alone.
+func tuneCollector(ctx context.Context) error {
+	if os.Getenv("GOGC") == "" {
+		before := debug.SetGCPercent(tightPercent)
+		defer debug.SetGCPercent(before)
+	}
+	tick := time.NewTicker(tuneEvery)
+	defer tick.Stop()
+	percent, gave, last := tightPercent, time.Time{}, readHeap()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			h := readHeap()
+			if p := gcPercent(h.live); p != percent && os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(p)
+				percent = p
+			}
+			quiet := h.allocated-last.allocated < quietRate*uint64(tuneEvery/time.Second)
+			if quiet && h.held > h.live+worthGiving && now.Sub(gave) >= giveBackLast {
+				debug.FreeOSMemory()
+				gave = now
+			}
+			last = h
+		}
+	}
+}
+
+// heap is the Go heap at one moment, bytes.
+type heap struct {
+	live      uint64 // marked by the last collection
+	held      uint64 // taken from the system
+	allocated uint64 // ever
+}
+
+func readHeap() heap {
+	s := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/allocs:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/unused:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
+	}
+	metrics.Read(s)
+	return heap{
+		live: s[0].Value.Uint64(), allocated: s[1].Value.Uint64(),
+		held: s[2].Value.Uint64() + s[3].Value.Uint64() + s[4].Value.Uint64(),
+	}
 }
 
 // machineMemory is the smaller of the cgroup's limit and the machine's memory.

@@ -3,6 +3,7 @@ package trace
 import (
 	"encoding/binary"
 	"net/netip"
+	"runtime"
 	"sync"
 	"time"
 
@@ -29,13 +30,19 @@ type Ring struct {
 	first, next uint64
 }
 
-// NewRing returns a ring of the given size: three quarters for signalling, one
-// for REGISTER and keepalive exchanges. The least is 64 KiB. Messages older
+// NewRing returns a ring of the given size: three quarters for signalling, an
+// eighth for REGISTER and keepalive exchanges, and the rest for what their rows
+// cost beside their bytes. The least is 64 KiB. Messages older
 // than keep are not shown; 0 keeps whatever fits.
 func NewRing(bytes int, keep time.Duration) *Ring {
 	bytes = max(bytes, minRing)
-	r := &Ring{keep: keep, arena: make([]byte, bytes-bytes/4)}
-	r.routine.init(bytes / 4)
+	arena, free := newArena(bytes - bytes/4)
+	r := &Ring{keep: keep, arena: arena}
+	if free != nil {
+		// No arena is read or written but under mu, whose holder keeps r alive.
+		runtime.AddCleanup(r, func(free func()) { free() }, free)
+	}
+	r.routine.init(bytes / 8)
 	return r
 }
 

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"sync"
 	"time"
+	"unsafe"
 
 	"fengsui/sip/flow"
 )
@@ -23,8 +24,8 @@ const (
 	lastKept  = 3       // exchanges kept of each kind and device
 	maxKept   = 4 << 10 // bytes kept of one request or answer
 	shards    = 16
-	rowWeight = 512 // rough bytes of a row without its messages
-	maxDevice = 64  // bytes of a device name; a longer one is cut
+	rowWeight = int(unsafe.Sizeof(row{})) + 64 // bytes of a row without its messages, with its place in the map
+	maxDevice = 64                             // bytes of a device name; a longer one is cut
 )
 
 // Routine counts the exchanges of one device since it was first heard, or since
