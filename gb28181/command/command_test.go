@@ -403,7 +403,7 @@ func TestCatalogQueryIsTakenWithThe200(t *testing.T) {
 func TestSurveyAsksInOrderAndLearns(t *testing.T) {
 	script(t, command.Config{}, func(t *testing.T, b *bench) {
 		for _, name := range []string{"catalog", "subscribe"} {
-			b.Then(name, func(_ context.Context, id gb28181.ID) error {
+			b.First(name, func(_ context.Context, id gb28181.ID) error {
 				b.mu.Lock()
 				defer b.mu.Unlock()
 				b.sent = append(b.sent, name)
@@ -413,7 +413,7 @@ func TestSurveyAsksInOrderAndLearns(t *testing.T) {
 		b.run(t)
 		b.Survey(camera)
 		rest(10 * time.Second)
-		if got := strings.Join(b.sent, " "); got != "DeviceInfo DeviceStatus catalog subscribe" {
+		if got := strings.Join(b.sent, " "); got != "catalog subscribe DeviceInfo DeviceStatus" {
 			t.Error(got)
 		}
 		d, _ := b.Device(camera)
@@ -431,7 +431,7 @@ func TestSurveyAsksInOrderAndLearns(t *testing.T) {
 
 func TestUnansweredQuestionDoesNotHoldUpTheOthers(t *testing.T) {
 	script(t, command.Config{}, func(t *testing.T, b *bench) {
-		b.Then("catalog", func(context.Context, gb28181.ID) error {
+		b.First("catalog", func(context.Context, gb28181.ID) error {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.sent, b.at = append(b.sent, "catalog"), append(b.at, time.Now())
@@ -445,8 +445,12 @@ func TestUnansweredQuestionDoesNotHoldUpTheOthers(t *testing.T) {
 		}
 		b.run(t)
 		b.Survey(camera)
+		rest(3 * time.Second)
+		if b.asked("catalog") != 1 || b.asked(manscdp.CmdDeviceStatus) != 0 {
+			t.Errorf("asked %d times for the catalog while DeviceInfo is open", b.asked("catalog"))
+		}
 		rest(3 * time.Minute)
-		if got := strings.Join(b.sent, " "); got != "DeviceInfo DeviceStatus catalog DeviceInfo DeviceInfo DeviceInfo" {
+		if got := strings.Join(b.sent, " "); got != "catalog DeviceInfo DeviceStatus DeviceInfo DeviceInfo DeviceInfo" {
 			t.Error(got)
 		}
 		if b.Surveying(camera) {

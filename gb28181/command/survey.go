@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,12 +33,17 @@ type todo struct {
 	at      time.Time
 }
 
-// Then adds a step to every survey, after DeviceInfo, DeviceStatus and those
-// added before. It paces itself: see [Commander.Pace]. Call it before Run.
-func (c *Commander) Then(name string, do func(ctx context.Context, id gb28181.ID) error) {
+// ownSteps of a survey come last: DeviceInfo and DeviceStatus.
+const ownSteps = 2
+
+// First adds a step to every survey, after those added before and ahead of
+// DeviceInfo and DeviceStatus, for whose answers a survey waits: a device that
+// gives none shall not be without channels meanwhile. The step paces itself: see
+// [Commander.Pace]. Call it before Run.
+func (c *Commander) First(name string, do func(ctx context.Context, id gb28181.ID) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.steps = append(c.steps, step{name: name, do: do})
+	c.steps = slices.Insert(c.steps, len(c.steps)-ownSteps, step{name: name, do: do})
 }
 
 // Survey has the device asked for what the server needs to know, from the

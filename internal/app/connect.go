@@ -28,11 +28,11 @@ func (a *App) connect() {
 	})
 	a.table.Watch(a.deviceChanged)
 	a.catalog.OnChange(a.catalogChanged)
-	a.command.Then("catalog", func(ctx context.Context, id gb28181.ID) error {
+	a.command.First("catalog", func(ctx context.Context, id gb28181.ID) error {
 		_, err := a.catalog.Sync(ctx, id) // paces itself by Commander.Ask
 		return err
 	})
-	a.command.Then("subscribe", func(_ context.Context, id gb28181.ID) error {
+	a.command.First("subscribe", func(_ context.Context, id gb28181.ID) error {
 		return a.subscribe.Renew(id, subscribe.Catalog)
 	})
 }
