@@ -41,10 +41,9 @@ func parseRole(s string) Role {
 
 // access is what a route asks of its caller.
 type access struct {
-	role     Role // the least; nobody = open to all
-	query    bool // ?token= may carry the session token or key, for clients that cannot set headers
-	play     bool // a signed play address will do
-	loopback bool // a caller on this machine needs nothing
+	role  Role // the least; nobody = open to all
+	query bool // ?token= may carry the session token or key, for clients that cannot set headers
+	play  bool // a signed play address will do
 }
 
 // principal is who calls.
@@ -53,7 +52,7 @@ type principal struct {
 	role    Role
 	user    int64   // 0 for keys
 	session session // zero for keys
-	via     string  // session, key, play, loopback
+	via     string  // session, key, play
 }
 
 // guard lets through who may, and puts who it is into the call. A route that is
@@ -125,9 +124,6 @@ func (s *Server) authenticate(r *http.Request, need access) (principal, error) {
 		case need.play || need.query:
 			return s.credential(r.Context(), token)
 		}
-	}
-	if need.loopback && loopback(r) {
-		return principal{name: "loopback", role: Viewer, via: "loopback"}, nil
 	}
 	if c, err := r.Cookie(cookieName); err == nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		return s.credential(r.Context(), c.Value)

@@ -115,12 +115,11 @@ func (s *Server) addHealth() {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	s.route("GET /readyz", access{}, s.ready)
-	need := access{role: Viewer, loopback: true}
 	if s.svc.Metrics == nil {
 		return
 	}
 	h := promhttp.HandlerFor(s.svc.Metrics, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: 4})
-	s.route("GET /metrics", need, h.ServeHTTP)
+	s.route("GET /metrics", access{role: Viewer}, h.ServeHTTP)
 }
 
 // ready tells strangers only which condition fails, not why.
