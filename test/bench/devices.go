@@ -14,7 +14,7 @@ import (
 const (
 	deviceCount    = 10000
 	deviceLifetime = 2 * time.Minute // of keepalives, before memory is read again
-	catalogTime    = 5 * time.Minute // for all catalogs, at the default pace of questions
+	catalogTime    = 5 * time.Minute // for all catalogs, and again for the rest of the surveys, at the default pace of questions
 )
 
 // population is the memory of a server full of devices.
@@ -93,7 +93,7 @@ func devicesOnce(ctx context.Context, b *bench) (p population, sp span, err erro
 	if p.Complete, err = processMemory(s.pid()); err != nil {
 		return p, sp, err
 	}
-	if err := s.settle(ctx, time.Minute); err != nil {
+	if err := s.settle(ctx, catalogTime); err != nil {
 		return p, sp, err
 	}
 	keptBefore := cameras.Stats().Keepalives
