@@ -21,6 +21,7 @@ import (
 	"fengsui/gb28181"
 	"fengsui/gb28181/gbsdp"
 	"fengsui/gb28181/play"
+	"fengsui/internal/telemetry"
 	"fengsui/media"
 	"fengsui/media/engine"
 	"fengsui/media/mediatest"
@@ -40,14 +41,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestStartGoesThroughItsStagesToTheKeyFrame(t *testing.T) {
 	h := newHouse(t)
-	s, err := h.play.Start(t.Context(), play.Request{Device: camera, Channel: camera})
+	trace := telemetry.NewTrace()
+	s, err := h.play.Start(telemetry.NewContext(t.Context(), trace), play.Request{Device: camera, Channel: camera})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
 	for _, st := range s.Stages {
 		names = append(names, st.Name)
-		if st.Failed || st.Detail == "" {
+		if st.Failed || st.Detail == "" || st.Trace != trace.ID() {
 			t.Errorf("stage %+v", st)
 		}
 	}

@@ -254,7 +254,7 @@ func codecs(tracks []*media.Track) []string {
 func (s *session) stage(attempt int, name string, step func() (detail string, err error)) error {
 	s.mu.Lock()
 	n := len(s.view.Stages)
-	s.view.Stages = append(s.view.Stages, Stage{Name: name, At: time.Now(), Attempt: attempt})
+	s.view.Stages = append(s.view.Stages, Stage{Name: name, At: time.Now(), Attempt: attempt, Trace: s.trace})
 	s.mu.Unlock()
 	detail, err := step()
 	s.mu.Lock()

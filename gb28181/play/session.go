@@ -72,5 +72,6 @@ type Stage struct {
 	Took    time.Duration // how long it lasted
 	Detail  string        // what was offered, answered, received
 	Failed  bool
-	Attempt int // 1, or 2 for the second try over TCP
+	Attempt int    // 1, or 2 for the second try over TCP
+	Trace   string // trace ID of the start
 }

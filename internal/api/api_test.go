@@ -299,7 +299,7 @@ func TestFailedStreamTellsHowFarItCameAndWhatToTry(t *testing.T) {
 	h.streams.start = func(r play.Request) (play.Session, error) {
 		return play.Session{}, &play.StartError{
 			Request: r, Cause: fmt.Errorf("after 10 s: %w", play.ErrNoPacket), Remedy: play.Words{EN: "open the port", ZH: "请开放端口"},
-			Stages: []play.Stage{{Name: play.StageAnswer, Took: time.Second, Detail: "v=0"}, {Name: play.StagePacket, Took: 10 * time.Second, Failed: true}},
+			Stages: []play.Stage{{Name: play.StageAnswer, Took: time.Second, Detail: "v=0", Trace: "t1"}, {Name: play.StagePacket, Took: 10 * time.Second, Failed: true}},
 		}
 	}
 	body := map[string]string{"device": string(nvr), "channel": string(cam)}

@@ -48,12 +48,13 @@ type stageView struct {
 	Detail  string `json:"detail,omitempty" doc:"what was offered, answered, received"`
 	Failed  bool   `json:"failed,omitempty"`
 	Attempt int    `json:"attempt,omitempty" doc:"2 = second try over TCP"`
+	Trace   string `json:"trace,omitempty" doc:"trace ID of the call that started the stream, also in log lines and events"`
 }
 
 func viewStages(stages []play.Stage) []stageView {
 	views := make([]stageView, len(stages))
 	for i, st := range stages {
-		views[i] = stageView{st.Name, stamp(st.At), st.Took.Milliseconds(), st.Detail, st.Failed, st.Attempt}
+		views[i] = stageView{st.Name, stamp(st.At), st.Took.Milliseconds(), st.Detail, st.Failed, st.Attempt, st.Trace}
 	}
 	return views
 }
