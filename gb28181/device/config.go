@@ -3,7 +3,6 @@ package device
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -30,15 +29,6 @@ const (
 	FollowProbe Follow = "probe" // another IP too, once it answered a probe and the old address did not
 	FollowAny   Follow = "any"   // whatever spoke last
 )
-
-// ParseFollow reads a rule.
-func ParseFollow(s string) (Follow, error) {
-	switch f := Follow(s); f {
-	case FollowPort, FollowProbe, FollowAny:
-		return f, nil
-	}
-	return "", fmt.Errorf("follow %q: want port, probe or any", s)
-}
 
 // Config holds the table's settings. The zero value of each field is its default.
 type Config struct {

@@ -115,9 +115,10 @@ func originOf(r *http.Request) origin {
 	return o
 }
 
-func (o origin) url(scheme, path string) string {
+func (o origin) url(path string) string {
+	scheme := "http"
 	if o.secure {
-		scheme += "s"
+		scheme = "https"
 	}
 	return scheme + "://" + o.host + o.prefix + path
 }

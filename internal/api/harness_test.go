@@ -90,7 +90,7 @@ func build(t *testing.T, change ...func(*api.Config, *api.Services)) *house {
 
 	reg := prometheus.NewRegistry()
 	cfg := api.Config{
-		Instance: "here", Version: "test", Secret: []byte("0123456789abcdef"), Outputs: []string{"ws_flv"},
+		Instance: "here", Version: "test", Secret: []byte("0123456789abcdef"),
 		Console: fstest.MapFS{
 			"index.html":                {Data: []byte("<!doctype html><title>console</title>")},
 			"assets/app-1a2b3c4d.js":    {Data: []byte("console.log(1)")},

@@ -105,16 +105,10 @@ func (s *Server) playURLs(o origin, key media.Key) map[string]string {
 	token := "?token=" + s.signer.signPlay(key, time.Now().Add(s.cfg.PlayLifetime))
 	urls := map[string]string{}
 	if s.svc.FLV != nil {
-		urls["flv"] = o.url("http", "/"+string(key)+".flv"+token)
+		urls["flv"] = o.url("/" + string(key) + ".flv" + token)
 	}
 	if s.svc.WHEP != nil {
-		urls["whep"] = o.url("http", "/whep/"+string(key)+token)
-	}
-	for _, form := range s.cfg.Outputs {
-		switch form {
-		case "ws_flv":
-			urls[form] = o.url("ws", "/"+string(key)+".flv"+token)
-		}
+		urls["whep"] = o.url("/whep/" + string(key) + token)
 	}
 	return urls
 }

@@ -34,9 +34,6 @@ type Config struct {
 	// Console is the built console with index.html, or placeholder.html, at its
 	// root; nil = none.
 	Console fs.FS
-	// Outputs are further forms of play addresses that are served, beside flv and
-	// whep: "ws_flv".
-	Outputs []string
 }
 
 // MediaHandler serves one viewer of a stream.

@@ -103,7 +103,7 @@ type streamView struct {
 	SSRC      string            `json:"ssrc"`
 	CallID    string            `json:"call_id"`
 	StartedAt *stamp            `json:"started_at,omitempty"`
-	URLs      map[string]string `json:"urls" doc:"play addresses by form, signed for one hour: flv, ws_flv, whep"`
+	URLs      map[string]string `json:"urls" doc:"play addresses by form, signed for one hour: flv, whep"`
 	Stages    []stageView       `json:"stages" nullable:"false" doc:"how the start went"`
 	Stats     *statsView        `json:"stats,omitempty"`
 	Trace     string            `json:"trace"`
