@@ -97,22 +97,10 @@ func devicesOnce(ctx context.Context, b *bench) (p population, sp span, err erro
 		return p, sp, err
 	}
 	keptBefore := cameras.Stats().Keepalives
-	before, err := read(s.pid())
-	if err != nil {
-		return p, sp, err
-	}
-	if err := sleep(ctx, deviceLifetime); err != nil {
-		return p, sp, err
-	}
-	after, err := read(s.pid())
-	if err != nil {
-		return p, sp, err
-	}
-	if p.Later, err = processMemory(s.pid()); err != nil {
+	if p.Later, sp, err = s.idle(ctx, b.cores, deviceLifetime); err != nil {
 		return p, sp, err
 	}
 	st := cameras.Stats()
-	sp = between(before, after, b.cores)
 	p.IdleShare, p.Keepalives = sp.ServerShare(), st.Keepalives-keptBefore
 	whole := deviceLifetime.Seconds() / 60 * deviceCount
 	if n := float64(p.Keepalives); n < 0.95*whole || n > 1.05*whole || st.KeepalivesLost != 0 || len(st.Errors) != 0 {

@@ -90,3 +90,21 @@ func (f *fleet) background(ctx context.Context) (stop func() error) {
 }
 
 var errEnough = errors.New("enough")
+
+// idle leaves the server to its devices for d, and reads its memory then and
+// the CPU of that time.
+func (s *server) idle(ctx context.Context, c cores, d time.Duration) (m memory, sp span, err error) {
+	before, err := read(s.pid())
+	if err != nil {
+		return m, sp, err
+	}
+	if err := sleep(ctx, d); err != nil {
+		return m, sp, err
+	}
+	after, err := read(s.pid())
+	if err != nil {
+		return m, sp, err
+	}
+	m, err = processMemory(s.pid())
+	return m, between(before, after, c), err
+}

@@ -115,24 +115,12 @@ func tcpOnce(ctx context.Context, b *bench) (p population, sp span, err error) {
 	if p.Complete, err = processMemory(s.pid()); err != nil {
 		return p, sp, err
 	}
-	if err := s.settle(ctx, time.Minute); err != nil {
+	if err := s.settle(ctx, catalogTime); err != nil {
 		return p, sp, err
 	}
-	before, err := read(s.pid())
-	if err != nil {
+	if p.Later, sp, err = s.idle(ctx, b.cores, tcpAlive); err != nil {
 		return p, sp, err
 	}
-	if err := sleep(ctx, tcpAlive); err != nil {
-		return p, sp, err
-	}
-	after, err := read(s.pid())
-	if err != nil {
-		return p, sp, err
-	}
-	if p.Later, err = processMemory(s.pid()); err != nil {
-		return p, sp, err
-	}
-	sp = between(before, after, b.cores)
 	p.IdleShare = sp.ServerShare()
 	ended = true
 	if err := stop(); err != nil {
