@@ -1215,6 +1215,8 @@ export interface components {
             name: string;
             /** Format: int64 */
             took_ms: number;
+            /** @description trace ID of the call that started the stream, also in log lines and events */
+            trace?: string;
         };
         StateCounts: {
             /** Format: int64 */
@@ -1309,7 +1311,7 @@ export interface components {
             tracks: components["schemas"]["TrackView"][];
             /** @description the one that worked */
             transport: string;
-            /** @description play addresses by form, signed for one hour: flv, ws_flv, whep */
+            /** @description play addresses by form, signed for one hour: flv, whep */
             urls: {
                 [key: string]: string;
             };
