@@ -4,7 +4,9 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -303,14 +305,26 @@ func TestMetricsAreSummed(t *testing.T) {
 	}
 }
 
-func TestReportSaysWhatWasMeasured(t *testing.T) {
-	r := report{rounds: 3, machine: "a machine", commit: "abc", results: []result{
-		{title: "Thing", rows: []row{{"time", "5 ms", "< 100 ms", verdict(true)}, {"memory", "1 GB", "< 200 MB", verdict(false)}}, notes: []string{"a note"}},
-	}}
-	text := r.String()
-	for _, want := range []string{"| time | 5 ms | < 100 ms | yes |", "| memory | 1 GB | < 200 MB | **no** |", "## Thing", "- a note", "| commit | abc |"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("report has no %q:\n%s", want, text)
+func TestFiguresOfABusyMachineAreNotWritten(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "benchmarks.md")
+	err := run(t.Context(), []string{"-disturbed", "-write", page}, io.Discard, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "-disturbed") {
+		t.Errorf("run = %v", err)
+	}
+	if _, err := os.Stat(page); err == nil {
+		t.Error("the page is there")
+	}
+}
+
+func TestABinaryOfAnotherCommitIsNamed(t *testing.T) {
+	for _, tt := range []struct{ tree, version, want string }{
+		{"f8c4695824", "fengsui f8c4695 (commit f8c4695, go1.26.8)", "f8c4695824"},
+		{"f8c4695824-dirty", "fengsui f8c4695 (commit f8c4695, go1.26.8)", "f8c4695824-dirty"},
+		{"0a13d03aaa", "fengsui f8c4695 (commit f8c4695, go1.26.8)", "0a13d03aaa with the binary of fengsui f8c4695 (commit f8c4695, go1.26.8)"},
+		{"unknown", "fengsui dev (go1.26.8)", "unknown with the binary of fengsui dev (go1.26.8)"},
+	} {
+		if got := measured(tt.tree, tt.version); got != tt.want {
+			t.Errorf("measured(%q, %q) = %q, want %q", tt.tree, tt.version, got, tt.want)
 		}
 	}
 }

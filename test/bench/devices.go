@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fengsui/internal/sim"
+	"fengsui/test/bench/report"
 )
 
 const (
@@ -47,12 +48,12 @@ func devices(ctx context.Context, b *bench) (*result, error) {
 	}
 	p := middle(rounds, func(p population) float64 { return float64(p.worst()) }).value
 	return &result{
-		rows: []row{
-			{"10,000 devices registered, catalogued and online: resident memory", megabytes(p.worst()), "< 200 MB", verdict(p.worst() < 200e6)},
-			{"— when the last catalog was in, after two more minutes of keepalives, peak", fmt.Sprintf("%s, %s, %s", megabytes(p.Complete.RSS), megabytes(p.Later.RSS), megabytes(p.Later.Peak)), "", ""},
-			{"— before the first device; of this the program file", fmt.Sprintf("%s; %s", megabytes(p.EmptyServer.RSS), megabytes(p.EmptyServer.File)), "", ""},
-			{"— time until all are registered; online and catalogued at the default pace of 300 questions a second", fmt.Sprintf("%.1f s; %.1f s", p.Registered.Seconds(), p.Took.Seconds()), "", ""},
-			{"— CPU while they only keep alive, 167 a second", fmt.Sprintf("%.3f core", p.IdleShare), "", ""},
+		rows: []report.Row{
+			report.Bar("10,000 devices registered, catalogued and online: resident memory", megabytes(p.worst()), "< 200 MB", p.worst() < 200e6),
+			report.Plain("— when the last catalog was in, after two more minutes of keepalives, peak", fmt.Sprintf("%s, %s, %s", megabytes(p.Complete.RSS), megabytes(p.Later.RSS), megabytes(p.Later.Peak))),
+			report.Plain("— before the first device; of this the program file", fmt.Sprintf("%s; %s", megabytes(p.EmptyServer.RSS), megabytes(p.EmptyServer.File))),
+			report.Plain("— time until all are registered; online and catalogued at the default pace of 300 questions a second", fmt.Sprintf("%.1f s; %.1f s", p.Registered.Seconds(), p.Took.Seconds())),
+			report.Plain("— CPU while they only keep alive, 167 a second", fmt.Sprintf("%.3f core", p.IdleShare)),
 		},
 		notes: append(notes, "VmRSS and VmHWM of the server. The devices come from the simulator over UDP, 1,000 first registrations a second; each is asked for its information, "+
 			"status and catalog and subscribed to. At the end the device list of the API must show every one online with a complete catalog, and no keepalive may have been lost."),

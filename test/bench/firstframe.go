@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fengsui/internal/sim"
+	"fengsui/test/bench/report"
 	"fengsui/test/flvread"
 )
 
@@ -79,10 +80,10 @@ func firstFrame(ctx context.Context, b *bench) (res *result, err error) {
 	}
 	m := middle(rounds, func(f firstFrames) float64 { return float64(f.watch.Median) })
 	return &result{
-		rows: []row{
-			{"INVITE to first key frame over HTTP-FLV, median", millis(m.value.watch.Median), "< 100 ms", verdict(m.value.watch.Median < 100*time.Millisecond)},
-			{"— 95th percentile, maximum", fmt.Sprintf("%s, %s", millis(m.value.watch.P95), millis(m.value.watch.Max)), "", ""},
-			{"— INVITE to key frame inside the server (`stages`): median, p95, max", m.value.invite.String(), "", ""},
+		rows: []report.Row{
+			report.Bar("INVITE to first key frame over HTTP-FLV, median", millis(m.value.watch.Median), "< 100 ms", m.value.watch.Median < 100*time.Millisecond),
+			report.Plain("— 95th percentile, maximum", fmt.Sprintf("%s, %s", millis(m.value.watch.P95), millis(m.value.watch.Max))),
+			report.Plain("— INVITE to key frame inside the server (`stages`): median, p95, max", m.value.invite.String()),
 		},
 		notes: append(notes, fmt.Sprintf("%d cameras (H.264, 25 pictures/s) that answer and send a key frame at once; each asked for once a round over a new HTTP connection "+
 			"while nobody watches it. Timed from the request until the tag of the first key frame is wholly read, so login check, INVITE, 200, ACK, RTP, demuxing and FLV are inside.", firstFrameCameras)),

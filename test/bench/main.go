@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
@@ -19,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fengsui/test/bench/report"
 )
 
 // pinnedEnv tells a process that it runs on the driver's core already.
@@ -30,6 +31,7 @@ type bench struct {
 	temp   string
 	cores  cores
 	rounds int
+	lax    bool           // rounds count however disturbed
 	zone   *time.Location // of the server's Date
 	out    io.Writer
 	start  time.Time
@@ -39,11 +41,17 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(b.out, "%6.0fs  %s\n", time.Since(b.start).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// figure is one thing that is measured.
+// figure is one thing that is measured, and a section of the report.
 type figure struct {
 	name  string
 	title string
 	run   func(ctx context.Context, b *bench) (*result, error)
+}
+
+// result is what a figure found.
+type result struct {
+	rows  []report.Row
+	notes []string
 }
 
 func figures() []figure {
@@ -77,8 +85,9 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	fs.SetOutput(errOut)
 	binary := fs.String("binary", "bin/fengsui", "the server to measure")
 	only := fs.String("only", "", "figures to measure, by comma: "+strings.Join(names, ", "))
-	write := fs.String("write", "", "file to write the report to")
+	write := fs.String("write", "", "page to put the sections into, docs/benchmarks.md; its JSON stands beside it")
 	rounds := fs.Int("rounds", 3, "undisturbed rounds of each figure")
+	lax := fs.Bool("disturbed", false, "to try the code on a busy machine: every round counts, and nothing is written")
 	useCores := fs.String("cores", "", "CPUs of server and driver, as 0,1; default the first two")
 	floorKind := fs.String("floor", "", "internal: be the floor, echo or sink")
 	listen := fs.String("listen", "", "internal: where the floor listens")
@@ -95,7 +104,10 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	if *rounds < 1 {
 		return fmt.Errorf("-rounds %d: want at least 1", *rounds)
 	}
-	b := &bench{rounds: *rounds, out: out, start: time.Now()}
+	if *lax && *write != "" {
+		return errors.New("-disturbed gives no figures to be written: leave -write out")
+	}
+	b := &bench{rounds: *rounds, lax: *lax, out: out, start: time.Now()}
 	if b.cores, err = pin(*useCores); err != nil {
 		return err
 	}
@@ -108,24 +120,20 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	if b.binary, err = filepath.Abs(*binary); err != nil {
 		return err
 	}
-	rep := report{when: time.Now(), rounds: *rounds, command: strings.Join(append([]string{"go run ./test/bench"}, args...), " ")}
-	if rep.machine, err = describeMachine(b.cores); err != nil {
+	head, err := b.head(ctx, args)
+	if err != nil {
 		return err
 	}
-	version, err := exec.CommandContext(ctx, b.binary, "version").Output()
-	if err != nil {
-		return fmt.Errorf("run %s: %w", b.binary, err)
-	}
-	rep.binary = strings.TrimSpace(string(version))
-	rep.commit = commit(ctx)
 	if b.temp, err = os.MkdirTemp("", "fengsui-bench-"); err != nil {
 		return fmt.Errorf("temporary folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.temp)) }()
 
+	sections := []report.Section{head.method(b)}
 	var failed error
 	for _, f := range chosen {
 		b.say("%s …", f.title)
+		began := time.Now()
 		res, err := f.run(ctx, b)
 		if ctx.Err() != nil {
 			return errors.Join(context.Cause(ctx), failed)
@@ -133,17 +141,14 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", f.name, err))
 			b.say("%s failed: %v", f.title, err)
-			res = &result{rows: []row{{f.title, "not measured", "", "**no**"}}, notes: []string{"The measurement failed: " + firstLine(err.Error())}}
+			res = &result{rows: []report.Row{{What: f.title, Value: "not measured", Met: report.No}}, notes: []string{"The measurement failed: " + firstLine(err.Error())}}
 		}
-		res.title = f.title
-		rep.results = append(rep.results, *res)
+		b.say("%s took %.0f s", f.title, time.Since(began).Seconds())
+		sections = append(sections, head.section(f, res))
 	}
-	text := rep.String()
-	fmt.Fprint(out, "\n", text)
+	fmt.Fprint(out, "\n", report.Page(sections))
 	if *write != "" {
-		if err := os.WriteFile(*write, []byte(text), 0o644); err != nil {
-			return errors.Join(failed, fmt.Errorf("write report: %w", err))
-		}
+		failed = errors.Join(failed, report.Write(*write, sections...))
 	}
 	return failed
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fengsui/sip/digest"
+	"fengsui/test/bench/report"
 )
 
 const (
@@ -58,12 +59,12 @@ func rates(ctx context.Context, b *bench) (*result, error) {
 		return fmt.Sprintf("%.0f/s, %.1f µs CPU, loss %.3f %%, RSS %s", r.PerSec, r.Micros, 100*r.Loss, megabytes(r.RSS))
 	}
 	return &result{
-		rows: []row{
-			{"REGISTER pairs (401, then 200 by Digest) of 10,000 registered devices", cell(m.pairs), "reported", ""},
-			{"— first registrations of 10,000 devices, while their questions are asked", cell(first), "reported", ""},
-			{"Keepalives of 10,000 devices", cell(m.keepalives), "reported", ""},
-			{"— the same at 5,000 a second", cell(m.paced), "", ""},
-			{"— floor: an echo by `recvmmsg` and `sendmmsg` in Go, same datagrams", bare, "", ""},
+		rows: []report.Row{
+			report.Plain("REGISTER pairs (401, then 200 by Digest) of 10,000 registered devices", cell(m.pairs)),
+			report.Plain("— first registrations of 10,000 devices, while their questions are asked", cell(first)),
+			report.Plain("Keepalives of 10,000 devices", cell(m.keepalives)),
+			report.Plain("— the same at 5,000 a second", cell(m.paced)),
+			report.Plain("— floor: an echo by `recvmmsg` and `sendmmsg` in Go, same datagrams", bare),
 		},
 		notes: append(notes, fmt.Sprintf("10,000 devices from 10,000 addresses of 127.0.0.0/8, at most %d operations under way, windows of %v after %v of the same load. Every answer is checked: "+
 			"status, Call-ID, CSeq, tags, realm, a new nonce in every 401, Expires and the right time in Date of every 200; one wrong answer fails the run. An operation without "+

@@ -13,6 +13,7 @@ import (
 	"fengsui/internal/sim/clips"
 	"fengsui/internal/sim/stream"
 	"fengsui/media"
+	"fengsui/test/bench/report"
 )
 
 const (
@@ -55,11 +56,11 @@ func receive(ctx context.Context, b *bench) (*result, error) {
 	}
 	notes = append(notes, more...)
 	return &result{
-		rows: []row{
-			{"200 streams of 1 Mbit/s over UDP received and demultiplexed", fmt.Sprintf("%.3f core", a.Share), "< 0.25 core", verdict(a.Share < 0.25)},
-			{"— packets received a second, bitrate of all, RSS", fmt.Sprintf("%.0f, %.0f Mbit/s, %s", a.PerSec, a.Bitrate/1e6, megabytes(a.RSS)), "", ""},
-			{"— the same with the packets of a frame handed over in one piece (`UDP_GRO`)", fmt.Sprintf("%.3f core", j.Share), "", ""},
-			{"— floor: a bare `recvmmsg` loop in Go that looks at nothing, same packets", bare, "", ""},
+		rows: []report.Row{
+			report.Bar("200 streams of 1 Mbit/s over UDP received and demultiplexed", fmt.Sprintf("%.3f core", a.Share), "< 0.25 core", a.Share < 0.25),
+			report.Plain("— packets received a second, bitrate of all, RSS", fmt.Sprintf("%.0f, %.0f Mbit/s, %s", a.PerSec, a.Bitrate/1e6, megabytes(a.RSS))),
+			report.Plain("— the same with the packets of a frame handed over in one piece (`UDP_GRO`)", fmt.Sprintf("%.3f core", j.Share)),
+			report.Plain("— floor: a bare `recvmmsg` loop in Go that looks at nothing, same packets", bare),
 		},
 		notes: append(notes,
 			fmt.Sprintf("CPU time of the server (utime + stime) over a window of %v, after all streams have started. In every window the server's statistics "+

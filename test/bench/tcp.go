@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fengsui/internal/sim/wire"
+	"fengsui/test/bench/report"
 )
 
 const (
@@ -32,10 +33,10 @@ func tcpIdle(ctx context.Context, b *bench) (*result, error) {
 	}
 	p := middle(rounds, func(p population) float64 { return float64(p.worst()) }).value
 	return &result{
-		rows: []row{
-			{"10,000 devices over TCP, registered, catalogued and idle: resident memory", megabytes(p.worst()), "reported", ""},
-			{"— when the last catalog was in, after two more minutes of keepalives, peak", fmt.Sprintf("%s, %s, %s", megabytes(p.Complete.RSS), megabytes(p.Later.RSS), megabytes(p.Later.Peak)), "", ""},
-			{"— CPU while they only keep alive, 167 a second", fmt.Sprintf("%.3f core", p.IdleShare), "", ""},
+		rows: []report.Row{
+			report.Plain("10,000 devices over TCP, registered, catalogued and idle: resident memory", megabytes(p.worst())),
+			report.Plain("— when the last catalog was in, after two more minutes of keepalives, peak", fmt.Sprintf("%s, %s, %s", megabytes(p.Complete.RSS), megabytes(p.Later.RSS), megabytes(p.Later.Peak))),
+			report.Plain("— CPU while they only keep alive, 167 a second", fmt.Sprintf("%.3f core", p.IdleShare)),
 		},
 		notes: append(notes, "Measured once. A connection and a source address for each device. The kernel's own memory for the connections is not in RSS."),
 	}, nil
