@@ -33,7 +33,8 @@ type SIP struct {
 	ID string `yaml:"id"`
 	// Domain is the SIP domain and Digest realm; default the first 10 digits of ID.
 	Domain string `yaml:"domain"`
-	// Listen is the address of the first UDP and TCP listener, host:port. Default 0.0.0.0:5060.
+	// Listen is the address of the first UDP and TCP listener, host:port. Default
+	// 0.0.0.0:5060; [::]:5060 serves IPv4 too, unless a listener has that port there.
 	Listen string `yaml:"listen"`
 	// Listeners are further ones, each with its own advertised address.
 	Listeners []Listener `yaml:"listeners"`

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -159,13 +160,13 @@ func (e *Endpoint) bind(ctx context.Context, index int, address string) (*bound,
 	var err error
 	if l.Network == "udp" {
 		var pc net.PacketConn
-		if pc, err = e.cfg.Net.ListenPacket(ctx, family("udp", address), address); err == nil {
+		if pc, err = e.cfg.Net.ListenPacket(ctx, e.family("udp", address), address); err == nil {
 			b.local = addrPort(pc.LocalAddr())
 			b.packet = newPacketReader(e, e.in.PacketConn(pc, index))
 		}
 	} else {
 		var ln net.Listener
-		if ln, err = e.cfg.Net.Listen(ctx, family("tcp", address), address); err == nil {
+		if ln, err = e.cfg.Net.Listen(ctx, e.family("tcp", address), address); err == nil {
 			b.local = addrPort(ln.Addr())
 			if l.Network == "tls" {
 				ln = tls.NewListener(ln, l.TLS)
@@ -183,11 +184,12 @@ func (e *Endpoint) bind(ctx context.Context, index int, address string) (*bound,
 	return b, nil
 }
 
-// family keeps an IPv4 address on an IPv4 socket and an IPv6 one off IPv4, so
-// that 0.0.0.0:5060 and [::]:5060 can be bound side by side. Without an address
-// one socket serves both families.
-func family(network, address string) string {
-	host, _, err := net.SplitHostPort(address)
+// family is the network to bind an address in. An IPv4 address keeps to IPv4. The
+// unspecified IPv6 one serves both families as no address does, unless a
+// listener of its own has the port in IPv4: 0.0.0.0:5060 and [::]:5060 stand side
+// by side.
+func (e *Endpoint) family(network, address string) string {
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return network
 	}
@@ -196,9 +198,20 @@ func family(network, address string) string {
 		return network
 	case ip.Is4():
 		return network + "4"
+	case ip.IsUnspecified() && !e.hasIPv4(network, port):
+		return network
 	default:
 		return network + "6"
 	}
+}
+
+// hasIPv4 reports whether a listener has an IPv4 address with that port.
+func (e *Endpoint) hasIPv4(network, port string) bool {
+	return slices.ContainsFunc(e.cfg.Listeners, func(l Listen) bool {
+		host, p, err := net.SplitHostPort(l.Address)
+		ip, notIP := netip.ParseAddr(host)
+		return err == nil && notIP == nil && ip.Is4() && p == port && p != "0" && (l.Network == "udp") == (network == "udp")
+	})
 }
 
 func check(l Listen) error {

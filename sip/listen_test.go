@@ -92,6 +92,44 @@ func TestAllTransportsOnRealSockets(t *testing.T) {
 	}
 }
 
+// "[::]" is what an operator writes for everything there is.
+func TestTheUnspecifiedIPv6AddressServesBothFamilies(t *testing.T) {
+	asked := func(addresses ...string) int {
+		listeners := []sip.Listen{}
+		for _, a := range addresses {
+			listeners = append(listeners, sip.Listen{Network: "udp", Address: a}, sip.Listen{Network: "tcp", Address: a})
+		}
+		answered := 0
+		r := start(t, nil, sip.Config{Listeners: listeners}, nil, nil)
+		port := r.Addrs()[0].Local.Port()
+		for _, host := range []string{"127.0.0.1", "::1"} {
+			for _, network := range []string{flow.UDP, flow.TCP} {
+				to := netip.AddrPortFrom(netip.MustParseAddr(host), port)
+				d := siptest.NewDevice(t, siptest.Config{Server: to, Transport: network, Local: netip.AddrPortFrom(to.Addr(), 0).String()})
+				req := d.Request("OPTIONS", "")
+				d.Send(req.Bytes())
+				if res := d.ExpectAnswer(req); res.Status == 200 && res.From == to {
+					answered++
+				}
+			}
+		}
+		r.stop()
+		return answered
+	}
+	if n := asked("[::]:0"); n != 4 {
+		t.Errorf("%d of 4 ways are answered at [::]", n)
+	}
+	free, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(free.LocalAddr().String())
+	_ = free.Close()
+	if n := asked("[::]:"+port, "0.0.0.0:"+port); n != 4 {
+		t.Errorf("%d of 4 ways are answered at [::] beside 0.0.0.0", n)
+	}
+}
+
 func build(t *testing.T, cfg sip.Config) *sip.Endpoint {
 	t.Helper()
 	cfg.ID, cfg.Domain = serverID, domain
