@@ -3,6 +3,7 @@ package sip
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"fengsui/sip/intake"
 )
@@ -17,7 +18,7 @@ const (
 // what is done after their answer: decoded they take many times as much. One
 // address may have a quarter, so that it does not keep others out.
 type bodies struct {
-	limit int64
+	limit atomic.Int64
 
 	mu    sync.Mutex // guards all below
 	total int64
@@ -34,9 +35,9 @@ func (b *bodies) take(from netip.Addr, size int) (share string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch mine := b.by[from]; {
-	case b.total > 0 && b.total+n > b.limit:
+	case b.total > 0 && b.total+n > b.limit.Load():
 		return "all"
-	case mine > 0 && mine+n > b.limit/addressShares:
+	case mine > 0 && mine+n > b.limit.Load()/addressShares:
 		return "address"
 	}
 	if b.by == nil {

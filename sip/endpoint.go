@@ -142,13 +142,14 @@ func New(cfg Config, in *intake.Intake, direct intake.Direct, log zerolog.Logger
 	e := &Endpoint{
 		cfg: cfg, in: in, direct: direct, log: log,
 		seen:     newRepeats(),
-		bodies:   &bodies{limit: cfg.MaxBodies},
+		bodies:   &bodies{},
 		handlers: make(map[string]Handler),
 		ready:    make(chan struct{}),
 		done:     make(chan struct{}),
 		dialogs:  make(map[string]*Dialog),
 		conns:    make(map[*streamConn]struct{}),
 	}
+	e.SetMaxBodies(cfg.MaxBodies)
 	e.routes.lookup = cfg.Net.Route
 	var err error
 	if e.ua, err = newUA(cfg.ID, cfg.TimerT1, log, e.onStray); err != nil {
@@ -168,6 +169,10 @@ func New(cfg Config, in *intake.Intake, direct intake.Direct, log zerolog.Logger
 // Handle sets the handler of a method. REGISTER and MESSAGE ask the direct
 // answers first; OPTIONS, BYE and CANCEL are the endpoint's own and ACK has none.
 func (e *Endpoint) Handle(method string, h Handler) { e.handlers[method] = h }
+
+// SetMaxBodies replaces Config.MaxBodies while serving; bodies being handled
+// stay taken.
+func (e *Endpoint) SetMaxBodies(bytes int64) { e.bodies.limit.Store(bytes) }
 
 // Counts says what is open.
 func (e *Endpoint) Counts() Counts {

@@ -269,6 +269,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 func (a *App) parts() []func(context.Context) error {
 	list := []func(context.Context) error{
 		tuneCollector, a.store.Run, a.table.Run, a.endpoint.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.engine.Run, a.play.Run,
+		a.keepBans,
 	}
 	if a.whep != nil {
 		list = append(list, a.whep.Run)

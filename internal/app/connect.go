@@ -138,6 +138,9 @@ func (a *App) restore(ctx context.Context) error {
 	if err := a.addFirstAdministrator(ctx); err != nil {
 		return err
 	}
+	if err := a.restoreBans(ctx); err != nil {
+		return err
+	}
 	records, err := a.store.Registrations(ctx)
 	if err != nil {
 		return err

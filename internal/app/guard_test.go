@@ -1,9 +1,12 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"testing"
@@ -105,6 +108,111 @@ func TestWrongPasswordsAreMetWithGrowingSilenceAndThenABan(t *testing.T) {
 	d.Send(silent.Bytes())
 	if m := answerTo(d, silent); m == nil {
 		t.Error("still banned")
+	}
+}
+
+func TestGuardSettingsTakeEffectWithoutARestart(t *testing.T) {
+	a := serve(t, unexempt)
+	honest := register(t, a)
+	stranger := siptest.NewDevice(t, siptest.Config{Server: a.endpoint.Addrs()[0].Local, Transport: flow.UDP, Local: "127.0.0.9:0"})
+	ask := func(d *siptest.Device, agent string) int {
+		m := d.Request("OPTIONS", "", siptest.Header{Name: "User-Agent", Value: agent})
+		d.Send(m.Bytes())
+		if answer := answerTo(d, m); answer != nil {
+			return answer.Status
+		}
+		return 0
+	}
+	set := func(change func(*configs.SIPGuard)) {
+		t.Helper()
+		next := a.cfg
+		change(&next.SIP.Guard)
+		if waiting, err := a.Reload(next); err != nil || len(waiting) > 0 {
+			t.Fatalf("Reload: %v waits, %v", waiting, err)
+		}
+	}
+	if got := ask(stranger, "IP Camera"); got != 200 {
+		t.Fatalf("at first answered %d", got)
+	}
+	set(func(g *configs.SIPGuard) { g.Deny = []string{"127.0.0.9"} })
+	if got := ask(stranger, "IP Camera"); got != 0 {
+		t.Errorf("a denied network is answered %d", got)
+	}
+	set(func(g *configs.SIPGuard) { g.DenyAgents = []string{"camera"} })
+	if got := ask(stranger, "IP Camera"); got != 0 {
+		t.Errorf("a denied User-Agent is answered %d", got)
+	}
+	set(func(g *configs.SIPGuard) { g.DenyIDs = []string{stranger.ID()[:12]} })
+	if got := ask(stranger, "IP Camera"); got != 403 {
+		t.Errorf("a denied ID is answered %d, want 403", got)
+	}
+	set(func(g *configs.SIPGuard) { g.Rate, g.Burst = 10, 100 })
+	n := 0
+	for range 300 {
+		if m := honest.Request("OPTIONS", ""); ask(stranger, "x") == 0 {
+			break
+		} else if n++; n%50 == 0 {
+			honest.Send(m.Bytes())
+			if got := honest.ExpectAnswer(m); got.Status != 200 {
+				t.Errorf("the honest device is answered %d", got.Status)
+			}
+		}
+	}
+	if n >= 300 {
+		t.Error("the budget did not shrink")
+	}
+	set(func(*configs.SIPGuard) {})
+	if got := ask(stranger, "IP Camera"); got != 200 {
+		t.Errorf("with the old settings again answered %d", got)
+	}
+}
+
+func TestBansOutliveARestart(t *testing.T) {
+	folder := t.TempDir()
+	open := func() *App {
+		cfg, password := configs.Default(), "12345678"
+		cfg.DataDir, cfg.SIP.Password = folder, &password
+		a, err := New(t.Context(), cfg, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	a := open()
+	attacker, now := netip.MustParseAddr("198.51.100.66"), time.Now()
+	a.guard.Ban(attacker, "50 refused registrations", now)
+	a.guard.Ban(netip.MustParseAddr("2001:db8::1"), "garbage", now.Add(-24*time.Hour))
+	ctx, cancel := context.WithCancel(t.Context())
+	kept := make(chan error)
+	go func() { kept <- a.keepBans(ctx) }()
+	cancel()
+	if err := errors.Join(<-kept, a.Close()); err != nil {
+		t.Fatal(err)
+	}
+	a = open()
+	if b := a.guard.Bans(); len(b) != 1 || b[0].Source.String() != "198.51.100.66/32" || b[0].Reason != "50 refused registrations" || !b[0].Until.Equal(now.Add(a.cfg.SIP.Guard.Ban)) {
+		t.Errorf("bans after the restart %+v", b)
+	}
+	if a.guard.Admit(attacker, time.Now()) {
+		t.Error("the banned address is heard")
+	}
+	a.guard.Unban(attacker)
+	a.guard.Ban(attacker, "again", now)
+	if b := a.guard.Bans(); len(b) != 1 || b[0].Until.Sub(b[0].Since) != a.cfg.SIP.Guard.Ban {
+		t.Errorf("after unbanning %+v", b)
+	}
+	if err := a.store.SetSetting(t.Context(), bansSetting, "no JSON"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a = open()
+	if b := a.guard.Bans(); len(b) != 0 {
+		t.Errorf("bans %+v", b)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -5,23 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rs/zerolog"
 
 	"fengsui/configs"
 )
 
-// live are the keys that Reload applies; any other needs a restart.
-var live = []string{"log.level", "sip.password", "http.tls.cert", "http.tls.key"}
+// live are the keys, and the groups of keys, that Reload applies; any other
+// needs a restart.
+var live = []string{"log.level", "sip.password", "http.tls.cert", "http.tls.key", "sip.guard."}
 
 // Reload applies what can change while the server runs: the log level, the
-// common device password, the certificate of the console (read again even if
-// its path stayed). It says which changed keys wait for a restart. On error
+// common device password, all of sip.guard, the certificate of the console (read
+// again even if its path stayed). It says which changed keys wait for a restart. On error
 // nothing has changed.
 func (a *App) Reload(next configs.Config) (waiting []string, err error) {
 	changed := configs.Changed(&a.cfg, &next)
 	for _, key := range changed {
-		if !slices.Contains(live, key) {
+		if !slices.ContainsFunc(live, func(l string) bool { return key == l || strings.HasSuffix(l, ".") && strings.HasPrefix(key, l) }) {
 			waiting = append(waiting, key)
 		}
 	}
@@ -40,6 +42,8 @@ func (a *App) Reload(next configs.Config) (waiting []string, err error) {
 	if next.SIP.Password != nil {
 		a.sipPassword.Store(next.SIP.Password)
 	}
+	a.guard.Set(guardConfig(&next.SIP.Guard))
+	a.endpoint.SetMaxBodies(int64(next.SIP.Guard.Bodies))
 	a.log.Info().Strs("changed", changed).Strs("need_restart", waiting).Msg("configuration read again")
 	return waiting, nil
 }

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Ban keeps one source away for a time.
@@ -41,7 +43,7 @@ func (g *Guard) pair(from netip.Addr, id string) uint64 {
 // Paused reports whether the ID has to wait at that address before it is judged
 // again: it gets no answer until then.
 func (g *Guard) Paused(from netip.Addr, id string, now time.Time) (paused bool) {
-	if contains(g.cfg.Allow, from.Unmap()) {
+	if contains(g.rules.Load().Allow, from.Unmap().WithZone("")) {
 		return false
 	}
 	g.pairs.peek(g.pair(from, id), func(f *failing) { paused = now.UnixNano() < f.until })
@@ -55,21 +57,24 @@ func (g *Guard) Paused(from netip.Addr, id string, now time.Time) (paused bool) 
 // was given: the sender hears us. The pause before it is judged again grows from
 // the fourth on; when a source has too many, it is banned.
 func (g *Guard) Failed(from netip.Addr, id string, now time.Time) {
+	rules := g.rules.Load()
 	from = from.Unmap().WithZone("")
-	if contains(g.cfg.Allow, from) {
+	if contains(rules.Allow, from) {
 		return
 	}
 	at := now.UnixNano()
 	window := at - int64(failureWindow)
-	g.pairs.with(g.pair(from, id), at, window, func(f *failing) {
+	if g.pairs.with(g.pair(from, id), at, window, func(f *failing) {
 		f.again(at)
 		if over := f.count - freeFailures; over > 0 {
 			f.until = at + int64(min(firstPause<<min(over-1, 10), longestPause))
 		}
-	})
+	}) {
+		g.metrics.pairsEvicted.Inc()
+	}
 	source := Source(from)
-	most := g.cfg.Failures + 20*g.devices(source)
-	g.count(g.sources, source, at, most, func() {
+	most := rules.Failures + 20*g.devices(source)
+	g.count(g.sources, g.metrics.sourcesEvicted, source, at, most, func() {
 		g.Ban(from, fmt.Sprintf("%d refused registrations within %v", most, failureWindow), now)
 	})
 }
@@ -87,12 +92,12 @@ func (g *Guard) Wasted(from netip.Addr, proven bool, now time.Time) {
 	if g.Known(from) {
 		return
 	}
-	at, source := now.UnixNano(), Source(from)
-	g.strangers.with(g.key(source), at, at, func(b *bucket) {
-		b.take(wasteCost, float64(g.cfg.Rate), float64(g.cfg.Burst), at)
+	rules, at, source := g.rules.Load(), now.UnixNano(), Source(from)
+	_ = g.strangers.with(g.key(source), at, at, func(b *bucket) { // Admit has just used it
+		b.take(wasteCost, float64(rules.Rate), float64(rules.Burst), at)
 	})
 	if proven {
-		g.count(g.waste, source, at, maxWaste, func() {
+		g.count(g.waste, g.metrics.wasteEvicted, source, at, maxWaste, func() {
 			g.Ban(from, fmt.Sprintf("%d messages that are no SIP within %v", maxWaste, failureWindow), now)
 		})
 	}
@@ -108,44 +113,91 @@ func (f *failing) again(at int64) {
 
 // count adds one, and calls full when there are too many, after which it begins
 // anew. The window begins with the first one.
-func (g *Guard) count(t *table[failing], source netip.Addr, at int64, most int, full func()) {
+func (g *Guard) count(t *table[failing], evicted prometheus.Counter, source netip.Addr, at int64, most int, full func()) {
 	over := false
-	t.with(g.key(source), at, at-int64(failureWindow), func(f *failing) {
+	if t.with(g.key(source), at, at-int64(failureWindow), func(f *failing) {
 		if at-f.last > int64(failureWindow) {
 			*f = failing{last: at}
 		}
 		if f.count++; f.count > most {
 			over, *f = true, failing{}
 		}
-	})
+	}) {
+		evicted.Inc()
+	}
 	if over {
 		full()
 	}
 }
 
 // Ban keeps the source of an address away for the configured time, twice as
-// long as the last one if that was within a day. When there are too many bans,
-// the one that ends first gives way.
+// long as the last one if that was within a day.
 func (g *Guard) Ban(from netip.Addr, reason string, now time.Time) {
+	rules := g.rules.Load()
 	from = from.Unmap().WithZone("")
-	if !from.IsValid() || contains(g.cfg.Allow, from) {
+	if !from.IsValid() || contains(rules.Allow, from) {
 		return
 	}
-	source, length := Source(from), g.cfg.Ban
+	source, length := Source(from), rules.Ban
 	at := now.UnixNano()
-	g.past.with(g.key(source), at, at-int64(longestBan), func(r *record) {
+	if g.past.with(g.key(source), at, at-int64(longestBan), func(r *record) {
 		if r.length > 0 && at-r.until < int64(longestBan) {
 			length = max(min(2*r.length, longestBan), length)
 		}
 		r.length, r.until = length, at+int64(length)
-	})
-	bits := 32
-	if source.Is6() {
-		bits = 64
+	}) {
+		g.metrics.pastEvicted.Inc()
 	}
-	b := Ban{Source: netip.PrefixFrom(source, bits), Reason: reason, Since: now, Until: now.Add(length)}
+	b := Ban{Source: prefix(source), Reason: reason, Since: now, Until: now.Add(length)}
 	g.bansMu.Lock()
+	g.keep(b, now)
+	g.bansMu.Unlock()
+	g.changed()
+	g.metrics.bans.Inc()
+	g.log.Warn().Stringer("source", b.Source).Time("until", b.Until).Str("reason", reason).Msg("source banned")
+}
+
+// Restore puts back bans that an earlier process pronounced, those that are not
+// over. An address that the settings allow stays free.
+func (g *Guard) Restore(bans []Ban, now time.Time) {
+	rules := g.rules.Load()
+	g.bansMu.Lock()
+	defer g.bansMu.Unlock()
+	for _, b := range bans {
+		source := Source(b.Source.Addr())
+		if !source.IsValid() || !now.Before(b.Until) || b.Until.Sub(now) > longestBan || contains(rules.Allow, source) {
+			continue
+		}
+		b.Source = prefix(source)
+		g.keep(b, now)
+		_ = g.past.with(g.key(source), now.UnixNano(), 0, func(r *record) { r.length, r.until = b.Until.Sub(b.Since), b.Until.UnixNano() })
+	}
+}
+
+// BanChanges has one element when bans were pronounced or ended by hand since
+// it was read, so that they can be kept.
+func (g *Guard) BanChanges() <-chan struct{} { return g.banChanges }
+
+func (g *Guard) changed() {
+	select {
+	case g.banChanges <- struct{}{}:
+	default: // it is to be read already
+	}
+}
+
+// prefix is all of a source.
+func prefix(source netip.Addr) netip.Prefix {
+	if source.Is6() {
+		return netip.PrefixFrom(source, 64)
+	}
+	return netip.PrefixFrom(source, 32)
+}
+
+// keep enters a ban; bansMu is held. When there are too many, the one that ends
+// first gives way.
+func (g *Guard) keep(b Ban, now time.Time) {
 	g.clear(now)
+	source := b.Source.Addr()
 	if _, there := g.bans[source]; !there && len(g.bans) >= maxBans {
 		var first netip.Addr
 		for a, other := range g.bans {
@@ -154,13 +206,10 @@ func (g *Guard) Ban(from netip.Addr, reason string, now time.Time) {
 			}
 		}
 		delete(g.bans, first)
-		g.metrics.evicted.Inc()
+		g.metrics.bansEvicted.Inc()
 	}
 	g.bans[source] = b
 	g.banned.Store(int64(len(g.bans)))
-	g.bansMu.Unlock()
-	g.metrics.bans.Inc()
-	g.log.Warn().Stringer("source", b.Source).Time("until", b.Until).Str("reason", reason).Msg("source banned")
 }
 
 // Bans are those in force, the newest first.
@@ -192,6 +241,9 @@ func (g *Guard) Unban(from netip.Addr) bool {
 	_, there := g.bans[source]
 	delete(g.bans, source)
 	g.banned.Store(int64(len(g.bans)))
+	if there {
+		g.changed()
+	}
 	return there
 }
 

@@ -16,8 +16,9 @@ import (
 // Guard is shared by all sockets. Its methods may be called from several
 // goroutines and never wait.
 type Guard struct {
+	rules atomic.Pointer[Config] // with defaults; replaced whole by Set
+
 	// Set by New, never changed after.
-	cfg     Config
 	log     zerolog.Logger
 	metrics *metrics
 	seed    maphash.Seed
@@ -36,6 +37,8 @@ type Guard struct {
 	bansMu sync.RWMutex // guards all below
 	bans   map[netip.Addr]Ban
 	past   *table[record]
+
+	banChanges chan struct{} // has one when bans changed since it was read
 }
 
 // site is a source from which devices are registered.
@@ -50,16 +53,26 @@ type site struct {
 // New makes a guard with empty tables, of about 6 MB.
 func New(cfg Config, reg prometheus.Registerer, log zerolog.Logger) *Guard {
 	g := &Guard{
-		cfg: cfg.withDefaults(), log: log, seed: maphash.MakeSeed(),
+		log: log, seed: maphash.MakeSeed(),
 		known:     xsync.NewMap[netip.Addr, *site](),
 		strangers: newTable[bucket](strangers), networks: newTable[bucket](networks),
 		pairs: newTable[failing](failingPairs), sources: newTable[failing](failingSources),
 		waste: newTable[failing](failingSources), expected: newTable[int64](expected),
 		bans: make(map[netip.Addr]Ban), past: newTable[record](failingSources),
+		banChanges: make(chan struct{}, 1),
 	}
-	g.cfg.DenyAgents, g.cfg.AllowAgents = lower(g.cfg.DenyAgents), lower(g.cfg.AllowAgents)
+	g.Set(cfg)
 	g.metrics = newMetrics(reg, g)
 	return g
+}
+
+// Set replaces the settings while the guard is in use. Messages under way are
+// judged by the old ones or the new; what was counted stays counted, and bans
+// stay as long as they were pronounced for.
+func (g *Guard) Set(cfg Config) {
+	cfg = cfg.withDefaults()
+	cfg.DenyAgents, cfg.AllowAgents = lower(cfg.DenyAgents), lower(cfg.AllowAgents)
+	g.rules.Store(&cfg)
 }
 
 // Source is what has one budget: an IPv4 address, or the /64 of an IPv6 one.
@@ -84,12 +97,13 @@ func cut(a netip.Addr, bits4, bits6 int) netip.Addr {
 // Admit reports whether a message from the address is to be looked at. It takes
 // one from the budget.
 func (g *Guard) Admit(from netip.Addr, now time.Time) bool {
+	rules := g.rules.Load()
 	from = from.Unmap().WithZone("")
-	if contains(g.cfg.Deny, from) {
+	if contains(rules.Deny, from) {
 		g.metrics.denied.Inc()
 		return false
 	}
-	if contains(g.cfg.Allow, from) {
+	if contains(rules.Allow, from) {
 		return true
 	}
 	source := Source(from)
@@ -99,31 +113,31 @@ func (g *Guard) Admit(from netip.Addr, now time.Time) bool {
 	}
 	at := now.UnixNano()
 	if s, ok := g.known.Load(source); ok {
-		if !s.take(g, at) {
+		if !s.take(rules, at) {
 			g.metrics.overSource.Inc()
 			return false
 		}
 		return true
 	}
-	return g.stranger(source, 1, at)
+	return g.stranger(rules, source, at)
 }
 
 // stranger takes from the budgets of a source without devices and its network.
-func (g *Guard) stranger(source netip.Addr, n float64, at int64) bool {
+func (g *Guard) stranger(rules *Config, source netip.Addr, at int64) bool {
 	var ok bool
-	rate, burst := float64(g.cfg.Rate), float64(g.cfg.Burst)
+	rate, burst := float64(rules.Rate), float64(rules.Burst)
 	second := at - int64(time.Second)
-	if g.strangers.with(g.key(source), at, second, func(b *bucket) { ok = b.take(n, rate, burst, at) }) {
-		g.metrics.evicted.Inc()
+	if g.strangers.with(g.key(source), at, second, func(b *bucket) { ok = b.take(1, rate, burst, at) }) {
+		g.metrics.strangersEvicted.Inc()
 	}
 	if !ok {
 		g.metrics.overSource.Inc()
 		return false
 	}
 	if g.networks.with(g.key(network(source)), at, second, func(b *bucket) {
-		ok = b.take(n, prefixFactor*rate, prefixFactor*burst, at)
+		ok = b.take(1, prefixFactor*rate, prefixFactor*burst, at)
 	}) {
-		g.metrics.evicted.Inc()
+		g.metrics.networksEvicted.Inc()
 	}
 	if !ok {
 		g.metrics.overNetwork.Inc()
@@ -131,20 +145,21 @@ func (g *Guard) stranger(source netip.Addr, n float64, at int64) bool {
 	return ok
 }
 
-func (s *site) take(g *Guard, at int64) bool {
+func (s *site) take(rules *Config, at int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	more := float64(s.devices * g.cfg.PerDevice)
-	return s.bucket.take(1, float64(g.cfg.Rate)+more, float64(g.cfg.Burst)+devicesAtOnce*more, at)
+	more := float64(s.devices * rules.PerDevice)
+	return s.bucket.take(1, float64(rules.Rate)+more, float64(rules.Burst)+devicesAtOnce*more, at)
 }
 
 // Connect reports whether the address may open a connection.
 func (g *Guard) Connect(from netip.Addr, now time.Time) bool {
+	rules := g.rules.Load()
 	from = from.Unmap().WithZone("")
 	switch {
-	case contains(g.cfg.Deny, from):
+	case contains(rules.Deny, from):
 		g.metrics.denied.Inc()
-	case !contains(g.cfg.Allow, from) && g.isBanned(Source(from), now):
+	case !contains(rules.Allow, from) && g.isBanned(Source(from), now):
 		g.metrics.banned.Inc()
 	default:
 		return true
@@ -156,7 +171,7 @@ func (g *Guard) Connect(from netip.Addr, now time.Time) bool {
 // or were a minute ago, or it is allowed everything.
 func (g *Guard) Known(from netip.Addr) bool {
 	from = from.Unmap().WithZone("")
-	if contains(g.cfg.Allow, from) {
+	if contains(g.rules.Load().Allow, from) {
 		return true
 	}
 	_, ok := g.known.Load(Source(from))
@@ -166,7 +181,8 @@ func (g *Guard) Known(from netip.Addr) bool {
 // Screen judges who a message says it is. Status 0 lets it pass, 403 refuses
 // it, and -1 leaves it without an answer.
 func (g *Guard) Screen(id, agent []byte) (status int) {
-	if len(g.cfg.DenyAgents) > 0 || len(g.cfg.AllowAgents) > 0 {
+	rules := g.rules.Load()
+	if len(rules.DenyAgents) > 0 || len(rules.AllowAgents) > 0 {
 		var b [maxAgent]byte
 		n := copy(b[:], agent)
 		for i, c := range b[:n] {
@@ -175,16 +191,16 @@ func (g *Guard) Screen(id, agent []byte) (status int) {
 			}
 		}
 		text := string(b[:n])
-		if anyOf(g.cfg.DenyAgents, text, strings.Contains) ||
-			len(g.cfg.AllowAgents) > 0 && !anyOf(g.cfg.AllowAgents, text, strings.Contains) {
+		if anyOf(rules.DenyAgents, text, strings.Contains) ||
+			len(rules.AllowAgents) > 0 && !anyOf(rules.AllowAgents, text, strings.Contains) {
 			g.metrics.agent.Inc()
 			return -1
 		}
 	}
-	if len(g.cfg.DenyIDs) > 0 || len(g.cfg.AllowIDs) > 0 {
+	if len(rules.DenyIDs) > 0 || len(rules.AllowIDs) > 0 {
 		text := string(id)
-		if anyOf(g.cfg.DenyIDs, text, strings.HasPrefix) ||
-			len(g.cfg.AllowIDs) > 0 && !anyOf(g.cfg.AllowIDs, text, strings.HasPrefix) {
+		if anyOf(rules.DenyIDs, text, strings.HasPrefix) ||
+			len(rules.AllowIDs) > 0 && !anyOf(rules.AllowIDs, text, strings.HasPrefix) {
 			g.metrics.id.Inc()
 			return 403
 		}
@@ -199,7 +215,9 @@ func (g *Guard) Refused() { g.metrics.stranger.Inc() }
 // Wrote notes that we sent a request there, so that the answer is expected.
 func (g *Guard) Wrote(to netip.AddrPort, now time.Time) {
 	at := now.UnixNano()
-	g.expected.with(g.keyOf(to), at, 0, func(v *int64) { *v = at })
+	if g.expected.with(g.keyOf(to), at, at-int64(expectTime), func(v *int64) { *v = at }) {
+		g.metrics.expectedEvicted.Inc()
+	}
 }
 
 // Expects reports whether an answer from the address may be one to a request

@@ -10,8 +10,10 @@ import (
 type metrics struct {
 	overSource, overNetwork, denied, banned, agent, id, stranger, paused prometheus.Counter
 
-	bans    prometheus.Counter
-	evicted prometheus.Counter
+	bans prometheus.Counter
+
+	// Entries in use that gave way to newer ones, by table.
+	strangersEvicted, networksEvicted, pairsEvicted, sourcesEvicted, wasteEvicted, expectedEvicted, bansEvicted, pastEvicted prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, g *Guard) *metrics {
@@ -20,6 +22,10 @@ func newMetrics(reg prometheus.Registerer, g *Guard) *metrics {
 		Name: "fengsui_guard_dropped_total",
 		Help: "Messages and connections kept away, by reason: source and network are budgets, stranger is of no registered device.",
 	}, []string{"reason"})
+	evicted := f.NewCounterVec(prometheus.CounterOpts{
+		Name: "fengsui_guard_evicted_total",
+		Help: "Entries still in use that gave way to newer ones because their table was full, by table.",
+	}, []string{"table"})
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "fengsui_guard_bans", Help: "Sources banned now.",
 	}, func() float64 {
@@ -36,9 +42,10 @@ func newMetrics(reg prometheus.Registerer, g *Guard) *metrics {
 		denied: dropped.WithLabelValues("denied"), banned: dropped.WithLabelValues("banned"),
 		agent: dropped.WithLabelValues("agent"), id: dropped.WithLabelValues("id"),
 		stranger: dropped.WithLabelValues("stranger"), paused: dropped.WithLabelValues("paused"),
-		bans: f.NewCounter(prometheus.CounterOpts{Name: "fengsui_guard_bans_total", Help: "Bans pronounced."}),
-		evicted: f.NewCounter(prometheus.CounterOpts{
-			Name: "fengsui_guard_evicted_total", Help: "Budgets of strangers used within the last second, and bans, that gave way to newer ones.",
-		}),
+		bans:             f.NewCounter(prometheus.CounterOpts{Name: "fengsui_guard_bans_total", Help: "Bans pronounced."}),
+		strangersEvicted: evicted.WithLabelValues("strangers"), networksEvicted: evicted.WithLabelValues("networks"),
+		pairsEvicted: evicted.WithLabelValues("pairs"), sourcesEvicted: evicted.WithLabelValues("sources"),
+		wasteEvicted: evicted.WithLabelValues("waste"), expectedEvicted: evicted.WithLabelValues("expected"),
+		bansEvicted: evicted.WithLabelValues("bans"), pastEvicted: evicted.WithLabelValues("past"),
 	}
 }

@@ -44,7 +44,7 @@ func (g *Guard) arrive(source netip.Addr) {
 		}
 		s.devices++
 		if s.bucket.last != 0 {
-			s.bucket.level += float64(devicesAtOnce * g.cfg.PerDevice)
+			s.bucket.level += float64(devicesAtOnce * g.rules.Load().PerDevice)
 		}
 		s.mu.Unlock()
 		return
