@@ -6,7 +6,8 @@ LDFLAGS := -s -w -X fengsui/internal/app.Version=$(VERSION) -X fengsui/internal/
 WEB_SRC := $(shell git ls-files web 2>/dev/null | grep -v '^web/dist/')
 LINT    := $(shell go env GOPATH)/bin/golangci-lint
 LINT_VERSION := v2.15.0
-FUZZ_TIME ?= 30s
+FUZZ_TIME ?= 10m
+FUZZ_JOBS ?= 1
 
 .PHONY: all build web demo test race e2e fuzz lint bench docs clean require tools
 
@@ -45,12 +46,9 @@ race: require
 e2e: require tools build
 	go test -count=1 -timeout 15m -v ./test/e2e/...
 
+# Each target FUZZ_TIME, FUZZ_JOBS of them at a time: with the defaults hours.
 fuzz: require
-	@set -e; for p in $$(go list ./...); do \
-	  dir=$$(go list -f '{{.Dir}}' $$p); \
-	  for f in $$(grep -hos '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/^func //'); do \
-	    echo "$$p $$f"; go test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ_TIME); \
-	  done; done
+	go run ./test/fuzz -time $(FUZZ_TIME) -jobs $(FUZZ_JOBS) -write docs/benchmarks.md
 
 $(LINT):
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
