@@ -6,7 +6,7 @@ import (
 )
 
 type metrics struct {
-	accepted, unregistered, challenged, stale prometheus.Counter
+	accepted, unregistered, challenged, stale, postponed prometheus.Counter
 
 	refused    *prometheus.CounterVec // check
 	keepalives *prometheus.CounterVec // result
@@ -26,6 +26,7 @@ func newMetrics(reg prometheus.Registerer, a *Attempts) *metrics {
 		unregistered: registers.WithLabelValues("unregistered"),
 		challenged:   registers.WithLabelValues("challenged"),
 		stale:        registers.WithLabelValues("stale"),
+		postponed:    registers.WithLabelValues("postponed"),
 		refused: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "fengsui_registrar_refused_total", Help: "REGISTERs refused or challenged again, by the check that failed.",
 		}, []string{"check"}),

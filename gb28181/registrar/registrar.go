@@ -3,6 +3,7 @@ package registrar
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -27,6 +28,10 @@ const (
 	register   = "REGISTER"
 	maxContact = 256  // bytes of a Contact URI that is echoed
 	fullRetry  = "60" // Retry-After, s, when the table is full
+
+	// Retry-After of those who wait for a storm to end, s: from stormRetry on,
+	// spread so that they do not come back together.
+	stormRetry, stormSpread = 5, 26
 )
 
 // Registrar answers REGISTER and keepalive. Its fields are set by New and never
@@ -159,6 +164,16 @@ func (g *Registrar) judge(id gb28181.ID, p peer, acc *Account, known bool, c *di
 		g.idle(id, acc, c)
 		return refusal{CheckUnknownID, "the device is not provisioned, and there is no common password"}
 	}
+	why := g.admissible(p, acc, known, f)
+	if why.check != "" { // the password is right: a wrong one is looked at longer
+		offered := g.offered(acc)
+		_, _ = g.proves(c, offered, common), g.proves(c, offered, "")
+	}
+	return why
+}
+
+// admissible judges a device whose password is right.
+func (g *Registrar) admissible(p peer, acc *Account, known bool, f flow.Flow) refusal {
 	switch {
 	case acc.Auth == AuthNone, len(acc.Allow) > 0 && !contains(acc.Allow, p.ip):
 		return refusal{CheckAddress, p.ip.String() + " is not among the addresses this device may use"}
@@ -187,22 +202,26 @@ func (g *Registrar) verify(id gb28181.ID, acc *Account, c *digest.Credentials, p
 	}
 	realm := func() string { return strconv.Quote(clip([]byte(c.Realm))) }
 	username := func() string { return strconv.Quote(clip([]byte(c.Username))) }
-	if g.proves(c, offered, password) {
-		switch {
-		case c.Realm != g.cfg.Domain && !acc.AnyRealm && !g.cfg.AnyRealm:
-			return refusal{CheckRealm, "the password is right, but the device computed with its own realm " + realm() +
-				": set its SIP domain to " + g.cfg.Domain + ", or allow any realm for it"}
-		case c.Username != string(id) && g.cfg.StrictUsername:
-			return refusal{CheckUsername, "the password is right, but the username is " + username() + " instead of the device's ID"}
-		}
+	right := g.proves(c, offered, password)
+	sameRealm := c.Realm == g.cfg.Domain || acc.AnyRealm || g.cfg.AnyRealm
+	sameName := c.Username == string(id) || !g.cfg.StrictUsername
+	if right && sameRealm && sameName {
 		return refusal{}
 	}
+	// Always both: a refusal takes the same time whatever is known.
+	isCommon, isEmpty := g.proves(c, offered, common), g.proves(c, offered, "")
+	switch {
+	case right && !sameRealm:
+		return refusal{CheckRealm, "the password is right, but the device computed with its own realm " + realm() +
+			": set its SIP domain to " + g.cfg.Domain + ", or allow any realm for it"}
+	case right:
+		return refusal{CheckUsername, "the password is right, but the username is " + username() + " instead of the device's ID"}
+	}
 	words := "wrong password"
-	isCommon := g.proves(c, offered, common) // always: a refusal takes the same time whatever is known
 	switch {
 	case acc.Password != "" && common != "" && isCommon:
 		words = "the device has the common password, but one of its own is set for it"
-	case g.proves(c, offered, ""):
+	case isEmpty:
 		words = "the device has no password set"
 	case c.QOP != "" && !g.cfg.QOP:
 		words = "wrong password, or a wrong computation with qop, which it was not offered"
@@ -344,8 +363,15 @@ func date(t time.Time) string {
 	return string(b[:])
 }
 
-// challenge answers 401 with one WWW-Authenticate for each algorithm.
+// challenge answers 401 with one WWW-Authenticate for each algorithm. In a storm
+// only those are challenged who register from where they were, or from where they
+// are provisioned to; the others are sent away for a while, known ID or not, or
+// strangers could find out which IDs there are.
 func (g *Registrar) challenge(p peer, acc *Account, r *intake.Request, stale bool) intake.Answer {
+	if r.Crowded && !contains(acc.Allow, p.ip) {
+		g.metrics.postponed.Inc()
+		return intake.Answer{Status: 503, Headers: g.headers(intake.Header{Name: "Retry-After", Value: strconv.Itoa(stormRetry + rand.IntN(stormSpread))})}
+	}
 	g.attempts.challenged(p, r, stale)
 	if stale {
 		g.metrics.stale.Inc()

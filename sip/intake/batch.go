@@ -3,6 +3,7 @@ package intake
 import (
 	"net"
 	"sync"
+	"time"
 
 	"fengsui/internal/mmsg"
 )
@@ -25,6 +26,7 @@ type batch struct {
 	next   int // first of them not yet handled
 	back   reply
 	failed int // reads in a row
+	full   stretch
 	take   func(n int) bool
 
 	// Of the ReadFrom under way.
@@ -43,6 +45,7 @@ func newBatch(c *packetConn) (*batch, error) {
 		return nil, err
 	}
 	b.take = func(n int) bool {
+		b.c.in.storm.read(&b.full, n == batchLen, time.Now())
 		b.n, b.next, b.failed = n, 0, 0
 		return !b.handle()
 	}

@@ -42,9 +42,20 @@ func (in *Intake) Wrote(to netip.AddrPort) {
 	}
 }
 
-// admit reports whether a message is to be looked at.
+// admit reports whether a message is to be looked at. In a storm most datagrams
+// of strangers are not; what comes over a connection is never repeated, so it is
+// answered.
 func (in *Intake) admit(f flow.Flow, now time.Time) bool {
-	return in.guard == nil || in.guard.Admit(f.Remote.Addr(), now)
+	switch {
+	case in.guard == nil:
+		return true
+	case !in.guard.Admit(f.Remote.Addr(), now):
+		return false
+	case f.Stream() || !in.crowded(f, now) || in.storm.spares(now):
+		return true
+	}
+	in.metrics.stormDropped.Inc()
+	return false
 }
 
 // connect reports whether a connection is to be taken.

@@ -30,6 +30,7 @@ type Intake struct {
 	noted   noted
 	guard   Guard // nil: everybody is heard
 	shown   shown
+	storm   storm
 	works   sync.Pool // *work
 	buffers sync.Pool // *[]byte, for connections
 
@@ -43,8 +44,8 @@ type Intake struct {
 // sipgo, a nil ring keeps no trace.
 func New(cfg Config, d Direct, ring *trace.Ring, reg prometheus.Registerer, log zerolog.Logger) *Intake {
 	cfg = cfg.withDefaults()
-	return &Intake{
-		cfg: cfg, direct: d, ring: ring, metrics: newMetrics(reg), log: log,
+	in := &Intake{
+		cfg: cfg, direct: d, ring: ring, log: log,
 		faults:  log.Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Second}),
 		quirks:  log.Sample(&zerolog.BurstSampler{Burst: 100, Period: time.Second}),
 		answers: newAnswers(cfg.Answers),
@@ -52,6 +53,8 @@ func New(cfg Config, d Direct, ring *trace.Ring, reg prometheus.Registerer, log 
 		works:   sync.Pool{New: func() any { return new(work) }},
 		buffers: sync.Pool{New: func() any { return new([]byte) }},
 	}
+	in.metrics = newMetrics(reg, &in.storm)
+	return in
 }
 
 // OnClose sets what is called, once, when the connection of a flow has ended.
@@ -177,7 +180,7 @@ func (in *Intake) answer(w *work, raw []byte, f flow.Flow, now time.Time, seq ui
 		return false
 	}
 	h, r := &w.head, &w.request
-	r.At, r.Seq = now, seq
+	r.At, r.Seq, r.Crowded = now, seq, in.crowded(f, now)
 	var a Answer
 	kind, ok, refused := trace.Register, in.metrics.registerOK, in.metrics.registerNo
 	if r.Method == "REGISTER" {

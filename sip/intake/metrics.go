@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
@@ -17,6 +19,7 @@ type metrics struct {
 	repeats                 prometheus.Counter
 	repaired                [len(quirkNames)]prometheus.Counter
 	dropped                 *prometheus.CounterVec
+	stormDropped            prometheus.Counter
 	readErrors              prometheus.Counter
 	writeErrors             *prometheus.CounterVec
 	resyncs                 prometheus.Counter
@@ -70,7 +73,7 @@ func (b *byGauge) of(transport string) prometheus.Gauge {
 	return b.tcp
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer, storm *storm) *metrics {
 	factory := promauto.With(reg)
 	vec := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return factory.NewCounterVec(prometheus.CounterOpts{
@@ -92,6 +95,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		repeats: one("repeats_total", "Retransmitted requests answered with the same bytes."),
 		dropped: vec("dropped_total", "Messages received and not handed on; some were answered 400 or 413.",
 			"reason"),
+		stormDropped: one("storm_dropped_total",
+			"Datagrams of strangers dropped unread because more came in than could be handled."),
 		readErrors:  one("read_errors_total", "Errors reading a UDP socket."),
 		writeErrors: vec("write_errors_total", "Messages that could not be sent.", "reason"),
 		resyncs:     one("resyncs_total", "Times bytes between messages of a connection were skipped."),
@@ -109,6 +114,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	gauge := factory.NewGaugeVec(prometheus.GaugeOpts{
 		Namespace: "fengsui", Subsystem: "sip", Name: "connections", Help: "Open connections of peers.",
 	}, []string{"transport"})
+	factory.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "fengsui", Subsystem: "sip", Name: "storm_level",
+		Help: "0 in calm; of strangers' datagrams one in 2^level is looked at.",
+	}, func() float64 { return float64(storm.over(time.Now())) })
 	m.connections = byGauge{gauge.WithLabelValues(flow.TCP), gauge.WithLabelValues(flow.TLS)}
 	return m
 }

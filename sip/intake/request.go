@@ -35,6 +35,9 @@ type Request struct {
 	Flow          flow.Flow
 	At            time.Time
 	Seq           uint64 // order of receipt over all sockets, from 1
+	// Crowded is set when more comes in than is handled and no device is
+	// registered where this comes from: whoever is goes first.
+	Crowded bool
 
 	// What an answer repeats, and Vias[0] taken apart; unset in a request that is
 	// not of a scan.
