@@ -112,7 +112,8 @@ func (c *Catalog) Run(ctx context.Context) error {
 }
 
 // Restore puts back channels that were kept, before Run. Channels of one device
-// may come in several calls.
+// may come in several calls. [Catalog.Completeness] stays zero: it speaks of
+// answers, and this process has asked nothing yet.
 func (c *Catalog) Restore(channels []gb28181.Channel) error {
 	for i := range channels {
 		e, err := c.entry(channels[i].Device)
@@ -129,7 +130,6 @@ func (c *Catalog) Restore(channels []gb28181.Channel) error {
 			c.m.channels.Inc()
 		}
 		e.count(row, +1)
-		e.state.Received = len(e.rows)
 		e.mu.Unlock()
 	}
 	return nil

@@ -99,6 +99,16 @@ func (t *Table) restore(s *Saved, now time.Time) bool {
 	return true
 }
 
+// RestoreChannels enters how many channels are kept of a device, and how many of
+// them are On. As with Restore, it comes before anything is served and nobody is
+// told. A device that is not there is passed over.
+func (t *Table) RestoreChannels(id gb28181.ID, channels, on int) {
+	if r := t.lock(id); r != nil {
+		r.dev.Channels, r.dev.OnlineChannels = channels, on
+		r.mu.Unlock()
+	}
+}
+
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return a

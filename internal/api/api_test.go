@@ -458,8 +458,16 @@ func TestSystemTellsVersionCountsAndAddresses(t *testing.T) {
 		Counts            struct{ Devices struct{ Total, Online int } }
 		SIP               struct{ ID string }
 		Addresses         map[string][]string
+		Start             []struct {
+			Step  string
+			Took  float64 `json:"took_ms"`
+			Items int
+		}
 	}
 	h.do(h.admin, "GET", "/api/v1/system", nil).want(200).into(&s)
+	if len(s.Start) != 1 || s.Start[0].Step != "shadows" || s.Start[0].Took != 1.5 || s.Start[0].Items != 7 {
+		t.Errorf("start = %+v", s.Start)
+	}
 	if s.Version != "test" || s.Instance != "here" || s.Uptime < 60 || s.Counts.Devices.Online != 1 || s.SIP.ID == "" || s.Addresses["sip"] == nil {
 		t.Errorf("system = %+v", s)
 	}
@@ -474,6 +482,28 @@ func TestReadinessTellsStrangersNoDetail(t *testing.T) {
 		t.Errorf("to a stranger: %s", a.body)
 	}
 }
+
+func TestOnlyHealthIsServedWhileTheServerLoads(t *testing.T) {
+	system := &stillLoading{}
+	h := build(t, func(_ *api.Config, s *api.Services) { s.System = system })
+	h.do(h.admin, "GET", "/api/v1/devices", nil).want(200)
+	system.left = []string{"channels", "total"}
+	for _, path := range []string{"/api/v1/devices", "/api/v1/system", "/live/x.flv", "/"} {
+		if a := h.do("", "GET", path, nil).want(503); a.Header.Get("Retry-After") != "1" || !strings.Contains(string(a.body), "105002") || !strings.Contains(string(a.body), "channels") {
+			t.Errorf("%s: %v %s", path, a.Header, a.body)
+		}
+	}
+	h.do("", "GET", "/healthz", nil).want(200)
+	h.do("", "GET", "/readyz", nil).want(200) // facts says that all works
+	h.do(h.admin, "GET", "/metrics", nil).want(200)
+}
+
+type stillLoading struct {
+	facts
+	left []string
+}
+
+func (s *stillLoading) Loading() []string { return s.left }
 
 type notReady struct{ facts }
 

@@ -265,8 +265,10 @@ func (asker) Ask(context.Context, gb28181.ID, string, int) error { return nil }
 type facts struct{}
 
 func (facts) Facts() api.Facts {
-	return api.Facts{Commit: "c0ffee", StartedAt: time.Now().Add(-time.Minute), SIPID: "34020000002000000001", SIPDomain: "3402000000", Addresses: map[string][]string{"sip": {"192.0.2.1:5060"}}}
+	return api.Facts{Commit: "c0ffee", StartedAt: time.Now().Add(-time.Minute), Start: []api.Step{{Name: "shadows", Took: 1500 * time.Microsecond, Items: 7}}, SIPID: "34020000002000000001", SIPDomain: "3402000000", Addresses: map[string][]string{"sip": {"192.0.2.1:5060"}}}
 }
+
+func (facts) Loading() []string { return nil }
 
 func (facts) Ready(context.Context) []api.Check {
 	return []api.Check{{Name: "sip", OK: true, Detail: "192.0.2.1:5060"}}

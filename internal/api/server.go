@@ -131,7 +131,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	if err := s.addConsole(); err != nil {
 		return nil, err
 	}
-	s.handler = s.enter(s.guard(s.buffer(s.idempotent(s.mux))))
+	s.handler = s.enter(s.hold(s.guard(s.buffer(s.idempotent(s.mux)))))
 	return s, nil
 }
 

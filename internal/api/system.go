@@ -6,16 +6,20 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"fengsui/internal/api/fault"
 )
 
 // Facts are what the process tells of itself.
 type Facts struct {
 	Commit    string
 	StartedAt time.Time
+	Start     []Step // in the order in which they ended
 	SIPID     string
 	SIPDomain string
 	// Addresses that are listened at and told to devices, by what they serve:
@@ -25,6 +29,13 @@ type Facts struct {
 	Leases map[string]int
 	// Degraded says what is missing, in words; empty when all is well.
 	Degraded []string
+}
+
+// Step is one step of the start.
+type Step struct {
+	Name  string
+	Took  time.Duration
+	Items int // that it loaded
 }
 
 // Check is one condition of readiness.
@@ -37,6 +48,9 @@ type Check struct {
 // System is what the face asks of the process.
 type System interface {
 	Facts() Facts
+	// Loading are the steps of the start that are not done; none once devices are
+	// served.
+	Loading() []string
 	// Ready looks at what must work before work can be taken.
 	Ready(ctx context.Context) []Check
 }
@@ -48,6 +62,7 @@ type systemOutput struct {
 		Go        string              `json:"go"`
 		Instance  string              `json:"instance"`
 		StartedAt *stamp              `json:"started_at,omitempty"`
+		Start     []stepView          `json:"start" nullable:"false" doc:"what each step of the start took, in the order in which they ended; some run beside each other"`
 		Uptime    int64               `json:"uptime" doc:"seconds"`
 		Time      stamp               `json:"time" doc:"this server's clock"`
 		SIP       sipView             `json:"sip"`
@@ -56,6 +71,12 @@ type systemOutput struct {
 		Leases    map[string]int      `json:"leases" doc:"what is held: ports, SSRCs, dialogs …"`
 		Degraded  []string            `json:"degraded" nullable:"false" doc:"what is missing; empty when all is well"`
 	}
+}
+
+type stepView struct {
+	Step  string  `json:"step" enum:"store,users,bans,credentials,shadows,channels,total" doc:"total: from the first moment until devices were served"`
+	Took  float64 `json:"took_ms" doc:"milliseconds"`
+	Items int     `json:"items" doc:"what was loaded; of total, the devices"`
 }
 
 type sipView struct {
@@ -95,6 +116,10 @@ func (s *Server) system(context.Context, *struct{}) (*systemOutput, error) {
 	if !f.StartedAt.IsZero() {
 		b.Uptime = int64(now.Sub(f.StartedAt) / time.Second)
 	}
+	b.Start = make([]stepView, len(f.Start))
+	for i, st := range f.Start {
+		b.Start[i] = stepView{st.Name, float64(st.Took.Microseconds()) / 1000, st.Items}
+	}
 	b.SIP = sipView{f.SIPID, f.SIPDomain}
 	b.Addresses, b.Leases, b.Degraded = f.Addresses, f.Leases, append([]string{}, f.Degraded...)
 	c := &b.Counts
@@ -108,6 +133,26 @@ func (s *Server) system(context.Context, *struct{}) (*systemOutput, error) {
 		c.Streams = len(s.svc.Streams.Sessions())
 	}
 	return out, nil
+}
+
+// hold answers 503 while what an earlier process kept is still being loaded, so
+// that nobody takes a part for the whole; health and metrics are served.
+func (s *Server) hold(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz", "/readyz", "/metrics":
+		default:
+			if s.svc.System == nil {
+				break
+			}
+			if left := s.svc.System.Loading(); len(left) > 0 {
+				w.Header().Set("Retry-After", "1")
+				s.fail(w, r, fault.New(fault.NotReady, "still to be done: %s", strings.Join(left, ", ")))
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) addHealth() {

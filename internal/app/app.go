@@ -65,8 +65,8 @@ type App struct {
 	secrets secrets
 	zone    *time.Location
 	log     zerolog.Logger
-	started time.Time
-	ready   chan struct{} // closed when everything listens
+	start   *start
+	ready   chan struct{} // closed when everything is loaded and served
 
 	registry  *prometheus.Registry
 	store     *store.Store
@@ -88,10 +88,11 @@ type App struct {
 	http      *http.Server
 }
 
-// New builds the server and restores what an earlier process kept. It listens
-// nowhere yet; call Run, or Close to give it up.
+// New builds the server. It has loaded nothing and listens nowhere yet; call Run,
+// or Close to give it up.
 func New(ctx context.Context, cfg configs.Config, logTo io.Writer) (_ *App, err error) {
-	a := &App{cfg: cfg, started: time.Now(), ready: make(chan struct{})}
+	a := &App{cfg: cfg, registry: telemetry.NewRegistry(Version, Commit), ready: make(chan struct{})}
+	a.start = newStart(a.registry)
 	if a.secrets, err = loadSecrets(&cfg); err != nil {
 		return nil, err
 	}
@@ -103,9 +104,11 @@ func New(ctx context.Context, cfg configs.Config, logTo io.Writer) (_ *App, err 
 		return nil, err
 	}
 	limitMemory(cfg.Memory.Limit)
-	a.registry = telemetry.NewRegistry(Version, Commit)
-
-	if a.store, err = store.Open(ctx, store.Config{Path: databasePath(&cfg), Key: a.secrets.cluster}, a.registry, a.part("store")); err != nil {
+	err = a.step(ctx, stepStore, func(ctx context.Context) (_ int, err error) {
+		a.store, err = store.Open(ctx, store.Config{Path: databasePath(&cfg), Key: a.secrets.cluster}, a.registry, a.part("store"))
+		return 1, err
+	})
+	if err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -121,9 +124,6 @@ func New(ctx context.Context, cfg configs.Config, logTo io.Writer) (_ *App, err 
 	}
 	a.connect()
 	if err = a.buildFace(); err != nil {
-		return nil, err
-	}
-	if err = a.restore(ctx); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -230,31 +230,46 @@ func (a *App) buildFace() (err error) {
 	return nil
 }
 
-// Run listens everywhere and serves until ctx ends or a part fails. It then
-// stops accepting, sends BYE to the streams, and closes every part in reverse
-// of the order they were built in. Call it exactly once.
+// Run listens everywhere, loads what an earlier process kept, and serves until
+// ctx ends or a part fails. It then stops accepting, sends BYE to the streams, and
+// closes every part in reverse of the order they were built in. Call it exactly
+// once.
+//
+// While it loads, HTTP says so (503, and /readyz which steps are left), and the
+// sockets for SIP and media are bound but not read: a REGISTER of that time waits
+// in the socket, and is answered once its credentials are there.
 func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.store.Close()) }()
 	listener, err := a.listen(ctx)
 	if err != nil {
 		return err
 	}
+	serving := make(chan error, 1)
+	go func() { serving <- a.serveHTTP(listener) }()
 	// The parts that streams and devices need live until the streams have ended.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
+	list, loadErr := a.parts(), a.load(ctx)
+	if loadErr != nil {
+		list = a.bound() // only to be closed: what is half known must not be kept
+		stopBackground()
+	}
 	parts, background := errgroup.WithContext(background)
-	for _, part := range a.parts() {
+	for _, part := range list {
 		parts.Go(func() error { return part(background) })
 	}
-	serving := make(chan error, 1)
-	go func() { serving <- a.serveHTTP(listener) }()
-	a.log.Info().Str("http", listener.Addr().String()).Str("sip", a.cfg.SIP.Listen).Str("media", a.cfg.Media.Listen).Msg("serving")
-	close(a.ready)
+	if loadErr == nil {
+		a.log.Info().Str("http", listener.Addr().String()).Str("sip", a.cfg.SIP.Listen).Str("media", a.cfg.Media.Listen).Msg("serving")
+		a.serving()
+	}
 
 	select {
 	case <-ctx.Done():
 		a.log.Info().Msg("stopping")
-	case <-background.Done(): // a part failed
+	case <-background.Done(): // a part failed, or not all could be loaded
+		if ctx.Err() == nil {
+			err = loadErr
+		}
 	case err = <-serving:
 		err = fmt.Errorf("http: %w", err)
 	}
@@ -267,10 +282,12 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 // parts are what runs all the time.
 func (a *App) parts() []func(context.Context) error {
-	list := []func(context.Context) error{
-		tuneCollector, a.store.Run, a.table.Run, a.endpoint.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.engine.Run, a.play.Run,
-		a.keepBans,
-	}
+	return append(a.bound(), tuneCollector, a.store.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.play.Run, a.keepBans)
+}
+
+// bound are the parts that listen has bound sockets for, which their end closes.
+func (a *App) bound() []func(context.Context) error {
+	list := []func(context.Context) error{a.endpoint.Run, a.engine.Run}
 	if a.whep != nil {
 		list = append(list, a.whep.Run)
 	}
@@ -323,7 +340,7 @@ func (a *App) drain(ctx context.Context) error {
 // Close gives up an App that was never run.
 func (a *App) Close() error { return a.store.Close() }
 
-// Listening is closed when everything listens.
+// Listening is closed when everything is loaded and served.
 func (a *App) Listening() <-chan struct{} { return a.ready }
 
 // SIPPassword is the common device password; "" = only provisioned devices.

@@ -24,25 +24,41 @@ func serve(t *testing.T, change func(*configs.Config)) *App {
 	if change != nil {
 		change(&cfg)
 	}
+	return run(t, cfg)
+}
+
+// run runs a whole server until the test ends, and returns when it serves.
+func run(t *testing.T, cfg configs.Config) *App {
+	t.Helper()
 	a, err := New(t.Context(), cfg, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
+	ended := serveUntilDone(t, a)
+	select {
+	case <-a.Listening():
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	return a
+}
+
+// serveUntilDone runs a server until the test ends.
+func serveUntilDone(t *testing.T, a *App) (ended <-chan error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
-	go func() { ran <- a.Run(ctx) }()
+	go func() {
+		ran <- a.Run(ctx)
+		close(ran)
+	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ran; err != nil {
 			t.Error(err)
 		}
 	})
-	select {
-	case <-a.Listening():
-	case err := <-ran:
-		t.Fatal(err)
-	}
-	return a
+	return ran
 }
 
 // register registers a device by UDP that refuses every question.

@@ -44,20 +44,21 @@ func (a *App) saveBans(ctx context.Context) error {
 }
 
 // restoreBans puts back the bans that an earlier process pronounced. What cannot
-// be read is left: a server without bans is better than none.
-func (a *App) restoreBans(ctx context.Context) error {
+// be read is left: a server without bans is better than none. It returns
+// how many there were.
+func (a *App) restoreBans(ctx context.Context) (int, error) {
 	text, err := a.store.Setting(ctx, bansSetting)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil
+		return 0, nil
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var bans []guard.Ban
 	if err := json.Unmarshal([]byte(text), &bans); err != nil {
 		a.log.Warn().Err(err).Msg("kept bans cannot be read and are forgotten")
-		return nil
+		return 0, nil
 	}
 	a.guard.Restore(bans, time.Now())
-	return nil
+	return len(bans), nil
 }

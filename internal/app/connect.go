@@ -132,57 +132,6 @@ func (a *App) catalogChanged(id gb28181.ID, d catalog.Diff) {
 		"added": len(d.Added), "updated": len(d.Updated), "removed": len(d.Removed), "channels": d.Channels}})
 }
 
-// restore puts back what an earlier process kept: devices come back unknown
-// until they are heard or expire, with their channels.
-func (a *App) restore(ctx context.Context) error {
-	if err := a.addFirstAdministrator(ctx); err != nil {
-		return err
-	}
-	if err := a.restoreBans(ctx); err != nil {
-		return err
-	}
-	records, err := a.store.Registrations(ctx)
-	if err != nil {
-		return err
-	}
-	saved := make([]device.Saved, 0, len(records))
-	for _, r := range records {
-		d := fromRecord(r)
-		if p, ok := a.store.Provisioned(r.ID); ok {
-			d.Follow, d.KeepTransport = device.Follow(p.Follow), p.Transport != ""
-		}
-		saved = append(saved, d)
-	}
-	devices := a.table.Restore(saved)
-	for _, d := range a.store.Devices() {
-		if err := a.table.Provision(d.ID, d.Name); err != nil {
-			return err
-		}
-	}
-	channels := 0
-	var batch []gb28181.Channel
-	err = a.store.EachChannel(ctx, func(ch gb28181.Channel) error {
-		channels++
-		if batch = append(batch, ch); len(batch) < 1000 {
-			return nil
-		}
-		err := a.catalog.Restore(batch)
-		batch = batch[:0]
-		return err
-	})
-	if err == nil {
-		err = a.catalog.Restore(batch)
-	}
-	if err == nil && devices > 0 {
-		a.log.Info().Int("devices", devices).Int("channels", channels).Msg("restored; devices are unknown until they are heard")
-	}
-	for _, id := range a.catalog.Devices() {
-		n, on := a.catalog.Counts(id)
-		_ = a.table.Update(id, func(dev *gb28181.Device) { dev.Channels, dev.OnlineChannels = n, on }) // of a device that is no more: nothing to count
-	}
-	return err
-}
-
 func toRecord(s device.Saved) store.Registration {
 	d := &s.Device
 	r := store.Registration{

@@ -51,15 +51,15 @@ func TestOfflineDevicesAreRestoredOffline(t *testing.T) {
 	if err := kept.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if records, err = kept.Registrations(t.Context()); err != nil {
+	var saved []device.Saved
+	if err := kept.EachRegistration(t.Context(), func(r store.Registration) error {
+		saved = append(saved, fromRecord(r))
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 
 	after := device.New(device.Config{}, nil, nil, zerolog.Nop(), nil)
-	saved := make([]device.Saved, 0, len(records))
-	for _, r := range records {
-		saved = append(saved, fromRecord(r))
-	}
 	if n := after.Restore(saved); n != 3 {
 		t.Fatalf("%d of %v restored", n, slices.Collect(after.AllSaved()))
 	}

@@ -176,6 +176,9 @@ func TestBansOutliveARestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := a.load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		return a
 	}
 	a := open()

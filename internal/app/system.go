@@ -11,20 +11,21 @@ import (
 )
 
 // addFirstAdministrator makes the user admin when there is no user at all.
-func (a *App) addFirstAdministrator(ctx context.Context) error {
+// It returns how many users there are.
+func (a *App) addFirstAdministrator(ctx context.Context) (int, error) {
 	if users, err := a.store.Users(ctx); err != nil || len(users) > 0 {
-		return err // no need to hash a password, which takes its time and 64 MiB
+		return len(users), err // no need to hash a password, which takes its time and 64 MiB
 	}
 	_, err := a.store.AddFirstUser(ctx, store.User{
 		Name: "admin", Role: api.Administrator.String(), Hash: api.HashPassword(a.secrets.adminPassword), CreatedAt: time.Now(), PasswordAt: time.Now(),
 	})
-	return err
+	return 1, err
 }
 
 // Facts is what the process tells of itself (api.System).
 func (a *App) Facts() api.Facts {
 	f := api.Facts{
-		Commit: Commit, StartedAt: a.started, SIPID: a.cfg.SIP.ID, SIPDomain: a.cfg.SIP.SIPDomain(),
+		Commit: Commit, StartedAt: a.start.begun, Start: a.start.steps(), SIPID: a.cfg.SIP.ID, SIPDomain: a.cfg.SIP.SIPDomain(),
 		Addresses: a.addresses(), Leases: a.leases(),
 	}
 	if a.whep == nil {
@@ -35,19 +36,19 @@ func (a *App) Facts() api.Facts {
 
 // Ready looks at what must work before work can be taken (api.System).
 func (a *App) Ready(ctx context.Context) []api.Check {
-	listening := api.Check{Name: "listening"}
-	select {
-	case <-a.Listening():
-		listening.OK = true
-	default:
-		listening.Detail = "still starting"
+	var checks []api.Check
+	for _, step := range a.Loading() {
+		checks = append(checks, api.Check{Name: "start: " + step, Detail: "not done yet"})
 	}
 	database := api.Check{Name: "database", OK: true}
 	if err := a.store.Ping(ctx); err != nil {
 		database.OK, database.Detail = false, err.Error()
 	}
-	return []api.Check{listening, database}
+	return append(checks, database)
 }
+
+// Loading are the steps of the start that are not done yet (api.System).
+func (a *App) Loading() []string { return a.start.left() }
 
 // addresses are what is listened at and, for SIP, what devices are told where
 // that is not learned by route.

@@ -147,15 +147,22 @@ func (s *Store) RemoveDevice(ctx context.Context, id gb28181.ID) error {
 // whether the key is still the same.
 const sealCheck = "seal_check"
 
-// loadDevices reads all provisioned devices into memory.
-func (s *Store) loadDevices(ctx context.Context) error {
+// checkKey reports [ErrWrongKey] when what is kept was sealed with another key.
+func (s *Store) checkKey(ctx context.Context) error {
 	if _, err := s.SecretOnce(ctx, sealCheck, func() string { return "fengsui" }); err != nil {
 		return fmt.Errorf("%w; was cluster.secret changed, or the key file in the data folder?", err)
 	}
+	return nil
+}
+
+// LoadDevices reads all provisioned devices into memory, from where
+// [Store.Provisioned] and [Store.Devices] take them, and returns how many there
+// are. Call it once, after Open and before anything asks for a device.
+func (s *Store) LoadDevices(ctx context.Context) (int, error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT id, name, kind, password, auth, allow, transport, edition,
 		media_transport, media_mode, algorithms, follow, tenant, approved, created_at, updated_at FROM devices`)
 	if err != nil {
-		return fmt.Errorf("read devices: %w", err)
+		return 0, fmt.Errorf("read devices: %w", err)
 	}
 	defer rows.Close()
 	s.mu.Lock()
@@ -163,14 +170,14 @@ func (s *Store) loadDevices(ctx context.Context) error {
 	for rows.Next() {
 		d, err := s.scanDevice(rows)
 		if err != nil {
-			return fmt.Errorf("read devices: %w", err)
+			return 0, fmt.Errorf("read devices: %w", err)
 		}
 		s.devices[d.ID] = d
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read devices: %w", err)
+		return 0, fmt.Errorf("read devices: %w", err)
 	}
-	return nil
+	return len(s.devices), nil
 }
 
 func (s *Store) scanDevice(rows *sql.Rows) (Device, error) {

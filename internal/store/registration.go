@@ -192,35 +192,38 @@ func (p *pending) write(device gb28181.ID, exec func(string, ...any) error) erro
 	return errors.Join(errs...)
 }
 
-// Registrations returns all that are kept and written.
-func (s *Store) Registrations(ctx context.Context) ([]Registration, error) {
+// EachRegistration calls fn for every registration that is kept and written,
+// until fn returns an error, which it returns.
+func (s *Store) EachRegistration(ctx context.Context, fn func(Registration) error) error {
 	rows, err := s.read.QueryContext(ctx, `SELECT id, transport, listener, local, remote, contact, call_id, user_agent,
 		edition, charset, name, manufacturer, model, firmware, registered_at, expires_at, keepalive_at,
 		offline, offline_reason, offline_at FROM registrations`)
 	if err != nil {
-		return nil, fmt.Errorf("read registrations: %w", err)
+		return fmt.Errorf("read registrations: %w", err)
 	}
 	defer rows.Close()
-	var all []Registration
+	var r Registration // every column is read again for each row
+	var local, remote, edition string
+	var registered, expires, keepalive, offline int64
+	columns := []any{&r.ID, &r.Flow.Transport, &r.Flow.Listener, &local, &remote, &r.Contact, &r.CallID, &r.UserAgent,
+		&edition, &r.Charset, &r.Name, &r.Manufacturer, &r.Model, &r.Firmware, &registered, &expires, &keepalive,
+		&r.Offline, &r.OfflineReason, &offline}
 	for rows.Next() {
-		var r Registration
-		var local, remote, edition string
-		var registered, expires, keepalive, offline int64
-		if err := rows.Scan(&r.ID, &r.Flow.Transport, &r.Flow.Listener, &local, &remote, &r.Contact, &r.CallID, &r.UserAgent,
-			&edition, &r.Charset, &r.Name, &r.Manufacturer, &r.Model, &r.Firmware, &registered, &expires, &keepalive,
-			&r.Offline, &r.OfflineReason, &offline); err != nil {
-			return nil, fmt.Errorf("read registrations: %w", err)
+		if err := rows.Scan(columns...); err != nil {
+			return fmt.Errorf("read registrations: %w", err)
 		}
 		r.Flow.Local, r.Flow.Remote = parseAddr(local), parseAddr(remote)
 		r.Edition = gb28181.ParseEdition(edition)
 		r.RegisteredAt, r.ExpiresAt, r.KeepaliveAt = fromMillis(registered), fromMillis(expires), fromMillis(keepalive)
 		r.OfflineAt = fromMillis(offline)
-		all = append(all, r)
+		if err := fn(r); err != nil {
+			return err
+		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read registrations: %w", err)
+		return fmt.Errorf("read registrations: %w", err)
 	}
-	return all, nil
+	return nil
 }
 
 // EachChannel calls fn for every channel that is kept and written, device by
@@ -232,10 +235,11 @@ func (s *Store) EachChannel(ctx context.Context, fn func(gb28181.Channel) error)
 		return fmt.Errorf("read channels: %w", err)
 	}
 	defer rows.Close()
+	var c gb28181.Channel // every column is read again for each row
+	columns := []any{&c.Device, &c.ID, &c.Name, &c.Manufacturer, &c.Model, &c.CivilCode, &c.Address, &c.Parental, &c.ParentID,
+		&c.BusinessGroup, &c.On, &c.OffReason, &c.PTZType, &c.Longitude, &c.Latitude, &c.Streams, &c.Secrecy}
 	for rows.Next() {
-		var c gb28181.Channel
-		if err := rows.Scan(&c.Device, &c.ID, &c.Name, &c.Manufacturer, &c.Model, &c.CivilCode, &c.Address, &c.Parental, &c.ParentID,
-			&c.BusinessGroup, &c.On, &c.OffReason, &c.PTZType, &c.Longitude, &c.Latitude, &c.Streams, &c.Secrecy); err != nil {
+		if err := rows.Scan(columns...); err != nil {
 			return fmt.Errorf("read channels: %w", err)
 		}
 		if err := fn(c); err != nil {

@@ -66,7 +66,8 @@ type Store struct {
 
 // Open opens or makes the database and brings it to this binary's version. A
 // file of a newer version is refused with [ErrNewer] and not touched; one of an
-// older version is copied to "<path>.v<version>.bak" first. Call Run next.
+// older version is copied to "<path>.v<version>.bak" first. Call LoadDevices and
+// Run next.
 func Open(ctx context.Context, cfg Config, reg prometheus.Registerer, log zerolog.Logger) (*Store, error) {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -115,7 +116,7 @@ func openWith(ctx context.Context, cfg Config, migrations fs.FS, reg prometheus.
 	if s.read, err = open(cfg.Path, 4, "_pragma=query_only(1)"); err != nil {
 		return nil, err
 	}
-	if err = s.loadDevices(ctx); err != nil {
+	if err = s.checkKey(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil

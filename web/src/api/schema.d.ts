@@ -1264,6 +1264,23 @@ export interface components {
             /** @description where media come from */
             source: string;
         };
+        StepView: {
+            /**
+             * Format: int64
+             * @description what was loaded; of total, the devices
+             */
+            items: number;
+            /**
+             * @description total: from the first moment until devices were served
+             * @enum {string}
+             */
+            step: "store" | "users" | "bans" | "credentials" | "shadows" | "channels" | "total";
+            /**
+             * Format: double
+             * @description milliseconds
+             */
+            took_ms: number;
+        };
         StreamInputBody: {
             /** @example 34020000001320000001 */
             channel: string;
@@ -1365,6 +1382,8 @@ export interface components {
                 [key: string]: number;
             };
             sip: components["schemas"]["SipView"];
+            /** @description what each step of the start took, in the order in which they ended; some run beside each other */
+            start: components["schemas"]["StepView"][];
             /**
              * Format: date-time
              * @example 2026-11-20T08:00:00.000Z
