@@ -247,6 +247,14 @@ func (c *Coordinator) Session(id string) (Session, bool) {
 	return s.snapshot(), true
 }
 
+// Has reports whether there is a session of a stream, from before its INVITE
+// until everything of it is returned.
+func (c *Coordinator) Has(key media.Key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sessions[key] != nil
+}
+
 // Close ends every session with a BYE and waits for them, or for ctx.
 func (c *Coordinator) Close(ctx context.Context) error {
 	c.mu.Lock()

@@ -166,9 +166,13 @@ func TestAStartIsGivenUpWhenEveryCallerHasGone(t *testing.T) {
 		})
 	}
 	h.eventually("an INVITE", func() bool { return h.device.invites.Load() == 1 })
+	key := play.Request{Device: camera, Channel: camera, Profile: media.Main}.Key()
+	if !h.play.Has(key) {
+		t.Error("no session while the INVITE waits: its receiver would be taken for a leak")
+	}
 	cancel()
 	wg.Wait()
-	h.eventually("the INVITE given up and nothing leased", func() bool { return h.device.cancelled.Load() == 1 && h.idle() })
+	h.eventually("the INVITE given up and nothing leased", func() bool { return h.device.cancelled.Load() == 1 && h.idle() && !h.play.Has(key) })
 }
 
 func TestUDPWithoutAPacketIsTriedOverTCPOnce(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"fengsui/internal/lease"
 	"fengsui/media"
 	"fengsui/media/rtp"
 )
@@ -25,6 +26,7 @@ var (
 	ErrSilent       = errors.New("engine: no RTP")
 	ErrDisconnected = errors.New("engine: the media connection ended")
 	ErrIdle         = errors.New("engine: nobody watches")
+	ErrOrphaned     = errors.New("engine: who received it is gone")
 	ErrSlow         = errors.New("engine: the reader is too slow")
 	ErrSetup        = errors.New("engine: both sides wait for the media connection")
 )
@@ -58,6 +60,11 @@ type Config struct {
 	// packet waits for those before it.
 	ReorderPackets int
 	ReorderDelay   time.Duration
+	// Leases knows what is held open; nil: nobody watches for leaks. Wanted
+	// reports whether whoever receives a stream still wants it; nil: until it
+	// closes the receiver.
+	Leases *lease.Book
+	Wanted func(media.Key) bool
 }
 
 func (c *Config) defaults() {
@@ -106,7 +113,7 @@ func New(cfg Config, log zerolog.Logger, reg prometheus.Registerer) (*Engine, er
 	cfg.defaults()
 	server, err := rtp.New(rtp.Config{
 		Listen: cfg.Listen, PortMin: cfg.PortMin, PortMax: cfg.PortMax, Domain: cfg.Domain,
-		ReorderPackets: cfg.ReorderPackets, ReorderDelay: cfg.ReorderDelay,
+		ReorderPackets: cfg.ReorderPackets, ReorderDelay: cfg.ReorderDelay, Leases: cfg.Leases,
 	}, log)
 	if err != nil {
 		return nil, err
@@ -154,7 +161,7 @@ func (e *Engine) Receive(_ context.Context, w Want) (*Receiver, error) {
 }
 
 func (e *Engine) receive(w Want) (*Receiver, error) {
-	want := rtp.Want{From: w.From, Owner: string(w.Key)}
+	want := rtp.Want{From: w.From, Owner: "stream:" + string(w.Key)}
 	switch w.Transport {
 	case "udp", "":
 	case "tcp-passive":
@@ -180,6 +187,7 @@ func (e *Engine) receive(w Want) (*Receiver, error) {
 		want.Class = rtp.History
 	}
 	r := newReceiver(e, w)
+	want.Living, want.End = r.wanted, func() { r.end(ErrOrphaned) }
 	e.mu.Lock()
 	switch {
 	case e.closed:

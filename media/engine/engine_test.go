@@ -93,6 +93,7 @@ func TestSilentStreamEnds(t *testing.T) {
 		newStream(t, e, r).play(30)
 		silent := time.Now()
 		<-r.Done()
+		synctest.Wait() // what is released shortly after
 		if took := time.Since(silent); took < 14*time.Second || took > 17*time.Second {
 			t.Errorf("ended after %v", took)
 		}

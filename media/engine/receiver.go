@@ -192,7 +192,7 @@ func (r *Receiver) Resume() {
 func (r *Receiver) Done() <-chan struct{} { return r.life.Done() }
 
 // Err is why the stream ended, nil while it runs: [ErrClosed], [ErrSilent],
-// [ErrIdle] or [ErrDisconnected].
+// [ErrIdle], [ErrDisconnected] or [ErrOrphaned].
 func (r *Receiver) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -209,6 +209,11 @@ func (r *Receiver) Close() error {
 		s.Close() // waits, if another goroutine is just ending it
 	}
 	return nil
+}
+
+// wanted reports whether the stream runs and somebody still wants it.
+func (r *Receiver) wanted() bool {
+	return r.Err() == nil && (r.e.cfg.Wanted == nil || r.e.cfg.Wanted(r.want.Key))
 }
 
 // end ends the stream once.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"fengsui/internal/lease"
 )
 
 // scanPause bounds how often all sessions are looked at for an unknown stream.
@@ -41,6 +43,8 @@ type Config struct {
 	// UnknownPerIP (default 64) and UnknownTotal (default 512) bound TCP connections
 	// that have not said whose stream they carry.
 	UnknownPerIP, UnknownTotal int
+	// Leases knows the sessions and connections; nil: nobody watches for leaks.
+	Leases *lease.Book
 }
 
 func (c *Config) defaults() {
@@ -125,7 +129,7 @@ func New(cfg Config, log zerolog.Logger) (*Server, error) {
 		sessions: make(map[*Session]struct{}), waiting: make(map[netip.Addr][]*Session),
 	}
 	s.orphans.m = make(map[orphanKey]*orphan)
-	s.gate = gate{perIP: cfg.UnknownPerIP, total: cfg.UnknownTotal,
+	s.gate = gate{perIP: cfg.UnknownPerIP, total: cfg.UnknownTotal, leases: cfg.Leases,
 		unknown: make(map[netip.Addr]int), conns: make(map[*conn]struct{})}
 	s.table.Store(&table{})
 	s.batches.New = func() any { return newBatch(ownBatch) }
@@ -250,6 +254,7 @@ func (s *Server) Open(w Want, sink Sink) (*Session, error) {
 		s.ssrcs.Release(ssrc)
 		return nil, ErrClosed
 	}
+	s.cfg.Leases.Open(&n.lease, lease.MediaReceiver, (*held)(n))
 	s.sessions[n], s.list = struct{}{}, nil
 	if w.Mode == Single {
 		s.addKey(n, ssrc)

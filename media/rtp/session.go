@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fengsui/internal/lease"
 )
 
 // Errors of a session.
@@ -54,7 +56,12 @@ type Want struct {
 	Mode      Mode
 	Class     Class
 	From      netip.Addr // the device's address as signalling knows it; may be invalid
-	Owner     string     // names the session in profiles
+	Owner     string     // whose it is, as lease.Facts has it: "stream:<key>"
+	// Living reports whether that owner lives; nil: it does until Close. End is
+	// called where it does not and the session is still open; nil: Close alone is.
+	// Neither is called under the session's mutex.
+	Living func() bool
+	End    func()
 }
 
 // First is the first packet of a session.
@@ -111,6 +118,7 @@ type Session struct {
 	offered uint32
 	created time.Time
 
+	lease    lease.Lease
 	received atomic.Bool    // a packet was accepted
 	running  sync.WaitGroup // goroutines that read for this session
 
@@ -244,6 +252,7 @@ func (s *Session) Close() {
 			s.pair.Release()
 		}
 		s.srv.ssrcs.Release(s.offered)
+		s.lease.Release()
 	}
 	s.running.Wait()
 }

@@ -1,14 +1,14 @@
 package rtp
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/netip"
-	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fengsui/internal/lease"
 )
 
 const (
@@ -25,7 +25,9 @@ type conn struct {
 	from   netip.AddrPort
 	opened time.Time
 	split  Splitter
-	mute   atomic.Bool // a report could not be written whole
+	mute   atomic.Bool             // a report could not be written whole
+	claim  atomic.Pointer[Session] // whose it is, once that is known
+	lease  lease.Lease
 }
 
 // acceptShared accepts on the shared port until it is closed.
@@ -65,6 +67,7 @@ func (s *Server) wrap(c net.Conn) *conn {
 // adoptConn makes a connection that we opened the session's.
 func (s *Server) adoptConn(c net.Conn, n *Session) error {
 	w := s.wrap(c)
+	w.claim.Store(n)
 	s.gate.own(w)
 	if err := n.attach(w, time.Now()); err != nil {
 		s.gate.leave(w, true)
@@ -81,6 +84,7 @@ func (s *Server) adoptConn(c net.Conn, n *Session) error {
 
 // serve finds out whose connection it is, n if that is known, and receives.
 func (s *Server) serve(c *conn, n *Session) {
+	lease.Label(lease.MediaConnection, "")
 	found := s.identify(c, n)
 	if found == nil || found.attach(c, time.Now()) != nil {
 		s.gate.leave(c, false)
@@ -88,6 +92,7 @@ func (s *Server) serve(c *conn, n *Session) {
 		_ = c.Close()
 		return
 	}
+	c.claim.Store(found)
 	s.gate.known(c)
 	s.receive(c, found)
 }
@@ -128,11 +133,14 @@ func (s *Server) identify(c *conn, n *Session) *Session {
 
 // receive reads an attached connection to its end.
 func (s *Server) receive(c *conn, n *Session) {
-	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("stream", n.want.Owner)))
+	lease.Label(lease.MediaConnection, n.want.Owner)
 	defer n.running.Done()
 	_ = c.SetReadDeadline(time.Time{})
 	for {
-		if n.drain(c, time.Now()) != nil {
+		work := lease.Region(lease.MediaConnection, n.want.Owner)
+		err := n.drain(c, time.Now())
+		work.End()
+		if err != nil {
 			break
 		}
 		got, err := c.Read(c.split.Space())
@@ -149,6 +157,7 @@ func (s *Server) receive(c *conn, n *Session) {
 // gate counts the TCP connections and bounds those whose session is not known.
 type gate struct {
 	perIP, total int
+	leases       *lease.Book
 
 	rejected atomic.Uint64
 
@@ -160,6 +169,7 @@ type gate struct {
 }
 
 func (g *gate) enter(c *conn) bool {
+	g.leases.Open(&c.lease, lease.MediaConnection, c)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	ip := c.from.Addr()
@@ -175,6 +185,7 @@ func (g *gate) enter(c *conn) bool {
 
 // own counts a connection that is known from the start.
 func (g *gate) own(c *conn) {
+	g.leases.Open(&c.lease, lease.MediaConnection, c)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.conns[c] = struct{}{}
@@ -187,6 +198,7 @@ func (g *gate) known(c *conn) {
 }
 
 func (g *gate) leave(c *conn, known bool) {
+	defer c.lease.Release()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !known {

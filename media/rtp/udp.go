@@ -1,12 +1,12 @@
 package rtp
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/netip"
-	"runtime/pprof"
 	"time"
+
+	"fengsui/internal/lease"
 )
 
 const (
@@ -39,11 +39,12 @@ func (s *Server) readShared() {
 // readOwn reads the leased port of n until it is closed. The buffer is taken
 // when there is something to read.
 func (s *Server) readOwn(n *Session) {
-	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("stream", n.want.Owner)))
+	lease.Label(lease.MediaReceiver, n.want.Owner)
 	get := func() *batch { return s.batches.Get().(*batch) }
 	put := func(b *batch) { s.batches.Put(b) }
 	s.readLoop(n.pair.rtp, get, put, func(b *batch, count int) {
 		now := time.Now()
+		defer lease.Region(lease.MediaReceiver, n.want.Owner).End()
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		for i := range count {

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"fengsui/internal/lease"
 	"fengsui/media"
 )
 
@@ -24,7 +27,15 @@ type Config struct {
 	// Fail answers a request whose stream could not be opened. By default that
 	// is 502 with the error's words.
 	Fail func(w http.ResponseWriter, r *http.Request, err error)
+
+	// Leases knows the viewers; nil: nobody watches for leaks. Wanted reports
+	// whether a stream still is; nil: until it ends by itself.
+	Leases *lease.Book
+	Wanted func(media.Key) bool
 }
+
+// errOrphaned ends a viewer that outlived its stream.
+var errOrphaned = errors.New("the stream is no more")
 
 // Handler serves streams as HTTP-FLV. It has no goroutines of its own; each
 // viewer lives in its request's.
@@ -60,7 +71,7 @@ func New(open media.Opener, cfg Config, reg prometheus.Registerer, log zerolog.L
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fengsui_flv_dropped_frames_total", Help: "Frames that viewers of HTTP-FLV lost by being slow."}),
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fengsui_flv_ended_total", Help: "Viewers of HTTP-FLV that ended, by reason: stream, left, slow, failed."},
+			Name: "fengsui_flv_ended_total", Help: "Viewers of HTTP-FLV that ended, by reason: stream, left, slow, orphaned, failed."},
 			[]string{"reason"}),
 	}}
 	reg.MustRegister(h.metrics.viewers, h.metrics.bytes, h.metrics.dropped, h.metrics.ended)
@@ -109,13 +120,25 @@ func (h *Handler) ServeStream(w http.ResponseWriter, r *http.Request, key media.
 		control: http.NewResponseController(w),
 		timeout: h.cfg.WriteTimeout,
 		reader:  reader,
+		wanted:  h.cfg.Wanted,
+		key:     key,
+		owner:   "stream:" + string(key),
+		remote:  r.RemoteAddr,
 		bytes:   h.metrics.bytes,
 		legacy:  r.URL.Query().Get("hevc") == "legacy",
 		mute:    r.URL.Query().Get("audio") == "off",
 	}
+	if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		v.local = a.String()
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	v.cancel = cancel
+	h.cfg.Leases.Open(&v.lease, lease.FLVViewer, v)
+	defer v.lease.Release()
 	began := time.Now()
-	err = v.run(r.Context())
-	reason := endOf(r.Context(), err)
+	lease.Do(ctx, lease.FLVViewer, v.owner, func() { err = v.run(ctx) })
+	reason := endOf(ctx, err)
 	h.metrics.ended.WithLabelValues(reason).Inc()
 	h.metrics.dropped.Add(float64(reader.Dropped()))
 	h.log.Debug().Str("key", string(key)).Str("remote", r.RemoteAddr).Str("reason", reason).
@@ -128,6 +151,8 @@ func endOf(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, io.EOF):
 		return "stream"
+	case errors.Is(context.Cause(ctx), errOrphaned):
+		return "orphaned"
 	case errors.Is(err, os.ErrDeadlineExceeded): // which ends the context too
 		return "slow"
 	case ctx.Err() != nil:
@@ -138,13 +163,23 @@ func endOf(ctx context.Context, err error) string {
 
 // viewer is one viewer's stream. The goroutine of its request owns it.
 type viewer struct {
+	// Set at the start, never changed after.
 	out     io.Writer
 	control *http.ResponseController
 	timeout time.Duration
 	reader  media.Reader
+	wanted  func(media.Key) bool
+	cancel  context.CancelCauseFunc
+	key     media.Key
+	owner   string
+	local   string
+	remote  string
 	bytes   prometheus.Counter
 	legacy  bool
 	mute    bool
+
+	lease lease.Lease
+	wrote atomic.Int64 // UnixNano of the last frame
 
 	video, audio *media.Track // whose sequence header was sent last
 	begun        bool         // base is set
@@ -169,11 +204,8 @@ func (v *viewer) run(ctx context.Context) error {
 		if err := v.control.SetWriteDeadline(time.Now().Add(v.timeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return fmt.Errorf("set write deadline: %w", err)
 		}
-		if err := v.frame(f); err != nil {
+		if err := v.push(f); err != nil {
 			return err
-		}
-		if err := v.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return fmt.Errorf("flush: %w", err)
 		}
 		// Left set, HTTP/2 would end a viewer of a camera that pauses. On a
 		// connection that is gone the next write fails.
@@ -184,6 +216,19 @@ func (v *viewer) run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// push sends a frame now.
+func (v *viewer) push(f *media.Frame) error {
+	defer lease.Region(lease.FLVViewer, v.owner).End()
+	if err := v.frame(f); err != nil {
+		return err
+	}
+	if err := v.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("flush: %w", err)
+	}
+	v.wrote.Store(time.Now().UnixNano())
+	return nil
 }
 
 // start sends what comes before all frames: the header tells the tracks known now.
@@ -278,4 +323,22 @@ func (v *viewer) write(b []byte) error {
 		return fmt.Errorf("write to viewer: %w", err)
 	}
 	return nil
+}
+
+// Living reports whether the stream still is (lease.Holder).
+func (v *viewer) Living(time.Time) bool { return v.wanted == nil || v.wanted(v.key) }
+
+// Reclaim ends the viewer, also while it waits for its peer.
+func (v *viewer) Reclaim() {
+	v.cancel(errOrphaned)
+	_ = v.control.SetWriteDeadline(time.Now()) // where there is none, the write fails by its own
+}
+
+// Held says whose stream it is.
+func (v *viewer) Held() lease.Facts {
+	f := lease.Facts{Owner: v.owner, Local: v.local, Remote: v.remote}
+	if at := v.wrote.Load(); at != 0 {
+		f.Used = time.Unix(0, at)
+	}
+	return f
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"fengsui/internal/lease"
 	"fengsui/media"
 )
 
@@ -46,6 +47,11 @@ type Config struct {
 	// one or has lost its picture. It must not block; it is called at most every
 	// 2 s for a viewer.
 	RequestKey func(key media.Key)
+
+	// Leases knows the viewers; nil: nobody watches for leaks. Wanted reports
+	// whether a stream still is; nil: until it ends by itself.
+	Leases *lease.Book
+	Wanted func(media.Key) bool
 }
 
 const (
@@ -106,7 +112,7 @@ func New(cfg Config, open media.Opener, reg prometheus.Registerer, log zerolog.L
 			Name: "fengsui_whep_refused_total", Help: "Viewers by WebRTC refused, by reason: codec, offer, full, stream."},
 			[]string{"reason"}),
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fengsui_whep_ended_total", Help: "Viewers by WebRTC that ended, by reason: stream, left, ice, connect, codec, shutdown, failed."},
+			Name: "fengsui_whep_ended_total", Help: "Viewers by WebRTC that ended, by reason: stream, left, ice, connect, codec, orphaned, shutdown, failed."},
 			[]string{"reason"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fengsui_whep_dropped_frames_total", Help: "Frames that viewers by WebRTC lost by being slow."}),
@@ -219,7 +225,11 @@ func (s *Server) ServeOffer(w http.ResponseWriter, r *http.Request, key media.Ke
 		return
 	}
 	w.Header().Set("Accept-Post", "application/sdp")
-	id, answer, err := s.offer(w, r, key)
+	var id, answer string
+	var err error
+	lease.Do(r.Context(), lease.WebRTCViewer, owner(key), func() { // labels pion's goroutines too
+		id, answer, err = s.offer(w, r, key)
+	})
 	if err != nil {
 		s.metrics.refused.WithLabelValues(refusal(err)).Inc()
 		s.cfg.Fail(w, r, err)
@@ -314,7 +324,7 @@ func (s *Server) offer(w http.ResponseWriter, r *http.Request, key media.Key) (i
 	if err != nil {
 		return "", "", fmt.Errorf("open %s: %w", key, err)
 	}
-	v := &session{server: s, id: rand.Text(), key: key, reader: reader}
+	v := &session{server: s, id: rand.Text(), key: key, owner: owner(key), remote: r.RemoteAddr, reader: reader}
 	// It outlives the request.
 	v.ctx, v.cancel = context.WithCancelCause(context.Background())
 	defer func() {
@@ -364,8 +374,10 @@ func (s *Server) add(v *session) error {
 	s.sessions[v.id] = v
 	s.metrics.sessions.Set(float64(len(s.sessions)))
 	s.wait.Add(1)
+	s.cfg.Leases.Open(&v.lease, lease.WebRTCViewer, v)
 	go func() {
 		defer s.wait.Done()
+		defer v.lease.Release()
 		v.run()
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/interceptor"
@@ -17,6 +18,7 @@ import (
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 
+	"fengsui/internal/lease"
 	"fengsui/media"
 )
 
@@ -27,6 +29,7 @@ var (
 	errICE      = errors.New("ice")
 	errConnect  = errors.New("connect")
 	errCodec    = errors.New("codec")
+	errOrphaned = errors.New("orphaned")
 )
 
 const (
@@ -43,6 +46,8 @@ type session struct {
 	server *Server
 	id     string
 	key    media.Key
+	owner  string // as lease.Facts has it
+	remote string // where the offer came from
 	reader media.Reader
 	pc     *webrtc.PeerConnection
 	ctx    context.Context // ends with the reason as its cause
@@ -58,6 +63,9 @@ type session struct {
 	connected     chan struct{} // closed when it is
 	connectedOnce sync.Once
 	readers       sync.WaitGroup // of RTCP
+
+	lease lease.Lease
+	wrote atomic.Int64 // UnixNano of the last frame
 
 	asked struct { // the last request of a key frame
 		sync.Mutex
@@ -283,7 +291,7 @@ func (v *session) reason(err error) string {
 	if errors.Is(err, io.EOF) {
 		return "stream"
 	}
-	for _, e := range []error{errShutdown, errLeft, errICE, errConnect, errCodec} {
+	for _, e := range []error{errShutdown, errLeft, errICE, errConnect, errCodec, errOrphaned} {
 		if errors.Is(err, e) {
 			return e.Error()
 		}
@@ -311,35 +319,45 @@ func (v *session) play() error {
 	begun := v.video == nil
 	for {
 		f, err := v.next()
+		if err == nil {
+			begun, err = v.send(f, begun)
+		}
 		if err != nil {
 			return err
 		}
-		if !f.Track.Codec.Video() {
-			if begun && v.audio != nil && f.Track.Codec == v.audio.Codec {
-				if err := v.audioOut.sound(f); err != nil {
-					return fmt.Errorf("send audio: %w", err)
-				}
-			}
-			continue
-		}
-		switch {
-		case v.video == nil:
-			continue
-		case f.Track.Codec != v.video.Codec:
-			return fmt.Errorf("%w: changed from %s to %s", errCodec, v.video.Codec, f.Track.Codec)
-		case f.PTS != f.DTS:
-			return fmt.Errorf("%w: %s", errCodec, bFrames)
-		case !begun && (!f.Key || time.Since(f.Arrived) > freshKey):
-			if f.Key {
-				v.requestKey()
-			}
-			continue
-		}
-		begun = true
-		if err := v.videoOut.video(f); err != nil {
-			return fmt.Errorf("send video: %w", err)
-		}
 	}
+}
+
+// send sends a frame, unless the stream has not begun for the viewer, and
+// reports whether it has now.
+func (v *session) send(f *media.Frame, begun bool) (bool, error) {
+	defer lease.Region(lease.WebRTCViewer, v.owner).End()
+	v.wrote.Store(time.Now().UnixNano())
+	if !f.Track.Codec.Video() {
+		if begun && v.audio != nil && f.Track.Codec == v.audio.Codec {
+			if err := v.audioOut.sound(f); err != nil {
+				return begun, fmt.Errorf("send audio: %w", err)
+			}
+		}
+		return begun, nil
+	}
+	switch {
+	case v.video == nil:
+		return begun, nil
+	case f.Track.Codec != v.video.Codec:
+		return begun, fmt.Errorf("%w: changed from %s to %s", errCodec, v.video.Codec, f.Track.Codec)
+	case f.PTS != f.DTS:
+		return begun, fmt.Errorf("%w: %s", errCodec, bFrames)
+	case !begun && (!f.Key || time.Since(f.Arrived) > freshKey):
+		if f.Key {
+			v.requestKey()
+		}
+		return false, nil
+	}
+	if err := v.videoOut.video(f); err != nil {
+		return true, fmt.Errorf("send video: %w", err)
+	}
+	return true, nil
 }
 
 // next is the next frame, first those read before.
@@ -368,6 +386,25 @@ func (v *session) close() error {
 		return fmt.Errorf("close peer connection: %w", err)
 	}
 	return nil
+}
+
+func owner(key media.Key) string { return "stream:" + string(key) }
+
+// Living reports whether the stream still is (lease.Holder).
+func (v *session) Living(time.Time) bool {
+	return v.server.cfg.Wanted == nil || v.server.cfg.Wanted(v.key)
+}
+
+// Reclaim ends the session.
+func (v *session) Reclaim() { v.end(errOrphaned) }
+
+// Held says whose stream it is.
+func (v *session) Held() lease.Facts {
+	f := lease.Facts{Owner: v.owner, Local: v.server.Addr().String(), Remote: v.remote}
+	if at := v.wrote.Load(); at != 0 {
+		f.Used = time.Unix(0, at)
+	}
+	return f
 }
 
 // interceptors are what the sending side needs: reports, so that pictures and
