@@ -25,6 +25,7 @@ type Config struct {
 	Time      Time      `yaml:"time"`
 	Trace     Trace     `yaml:"trace"`
 	Log       Log       `yaml:"log"`
+	Telemetry Telemetry `yaml:"telemetry"`
 }
 
 // SIP is the signalling side.
@@ -207,6 +208,14 @@ type Trace struct {
 type Log struct {
 	Level  string `yaml:"level"`  // trace, debug, info, warn, error; default info
 	Format string `yaml:"format"` // console, json or auto (console on a terminal); default auto
+}
+
+// Telemetry is what the process records of itself.
+type Telemetry struct {
+	// FlightRecorder is how much of the runtime's execution trace is kept in
+	// memory (16 MiB at most), for GET /api/v1/system/flight. 0 = off; range 1s to
+	// 1m. Default 0: it costs processor time all the while.
+	FlightRecorder time.Duration `yaml:"flight_recorder"`
 }
 
 // Default is a configuration that works with no file at all.

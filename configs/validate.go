@@ -43,6 +43,9 @@ func (c *Config) Validate() Faults {
 	v.duration("trace.keep", c.Trace.Keep, time.Minute, 24*time.Hour)
 	v.oneOf("log.level", c.Log.Level, "trace", "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "auto", "console", "json")
+	if d := c.Telemetry.FlightRecorder; d != 0 {
+		v.duration("telemetry.flight_recorder", d, time.Second, time.Minute)
+	}
 	return v.faults
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -54,6 +55,8 @@ type Services struct {
 	Bans          Bans
 	Subscriptions Subscriptions
 	System        System
+	Leases        Leases
+	Flight        Flight
 	FLV           MediaHandler
 	WHEP          OfferHandler
 	Metrics       prometheus.Gatherer
@@ -80,6 +83,8 @@ type Server struct {
 	answers  *answers
 	touches  *touches
 	watchers chan struct{} // one slot for each event stream
+
+	recording sync.Mutex // held while a profile or snapshot is being taken
 }
 
 // New builds the face. It starts nothing; serve [Server.Handler].
@@ -115,6 +120,8 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addUsers()
 	s.addKeys()
 	s.addSystem()
+	s.addProfiles()
+	s.addLeaks()
 	s.addDevices()
 	s.addChannels()
 	s.addStreams()

@@ -128,6 +128,11 @@ func (o offers) ServeOffer(w http.ResponseWriter, r *http.Request, key media.Key
 // so it is found when it is needed.
 func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) { a.api.Fail(w, r, err) }
 
+// wanted reports whether a stream still has its session: what is held open for
+// one that has none is a leak. The coordinator is built after the engine, so it
+// is found when it is needed.
+func (a *App) wanted(key media.Key) bool { return a.play.Has(key) }
+
 // probe asks a device whether it lives. The table is built before the
 // commander, so it is found when it is needed.
 func (a *App) probe(ctx context.Context, id gb28181.ID, f flow.Flow) error {

@@ -28,6 +28,7 @@ import (
 	"fengsui/gb28181/registrar"
 	"fengsui/gb28181/subscribe"
 	"fengsui/internal/api"
+	"fengsui/internal/lease"
 	"fengsui/internal/store"
 	"fengsui/internal/telemetry"
 	"fengsui/media/engine"
@@ -69,6 +70,8 @@ type App struct {
 	ready   chan struct{} // closed when everything is loaded and served
 
 	registry  *prometheus.Registry
+	book      *lease.Book
+	flight    *telemetry.Flight
 	store     *store.Store
 	journal   *journal.Journal
 	ring      *trace.Ring
@@ -104,6 +107,8 @@ func New(ctx context.Context, cfg configs.Config, logTo io.Writer) (_ *App, err 
 		return nil, err
 	}
 	limitMemory(cfg.Memory.Limit)
+	a.book = lease.New(a.registry, a.part("leases"))
+	a.flight = telemetry.NewFlight(cfg.Telemetry.FlightRecorder)
 	err = a.step(ctx, stepStore, func(ctx context.Context) (_ int, err error) {
 		a.store, err = store.Open(ctx, store.Config{Path: databasePath(&cfg), Key: a.secrets.cluster}, a.registry, a.part("store"))
 		return 1, err
@@ -179,7 +184,7 @@ func (a *App) buildMedia() (err error) {
 	cfg := &a.cfg
 	a.engine, err = engine.New(engine.Config{
 		Listen: cfg.Media.Listen, PortMin: cfg.Media.Ports.First, PortMax: cfg.Media.Ports.Last,
-		Domain: cfg.SIP.ID, IdleClose: cfg.Media.IdleClose,
+		Domain: cfg.SIP.ID, IdleClose: cfg.Media.IdleClose, Leases: a.book, Wanted: a.wanted,
 	}, a.part("media"), a.registry)
 	if err != nil {
 		return err
@@ -189,9 +194,9 @@ func (a *App) buildMedia() (err error) {
 		AnswerTimeout: cfg.Media.AnswerTimeout, PacketTimeout: cfg.Media.PacketTimeout, Settings: a.playSettings,
 		RequestKeyFrame: a.command.RequestKeyFrame,
 	}, a.table, a.catalog, inviter{a.endpoint}, a.engine, a.journal, a.registry, a.part("play"))
-	a.flv = flv.New(a.play, flv.Config{Fail: a.fail}, a.registry, a.part("flv"))
+	a.flv = flv.New(a.play, flv.Config{Fail: a.fail, Leases: a.book, Wanted: a.wanted}, a.registry, a.part("flv"))
 	if cfg.Media.WebRTCListen != "" {
-		c := whep.Config{Listen: cfg.Media.WebRTCListen, Fail: a.fail, RequestKey: a.play.RequestKey}
+		c := whep.Config{Listen: cfg.Media.WebRTCListen, Fail: a.fail, RequestKey: a.play.RequestKey, Leases: a.book, Wanted: a.wanted}
 		if m := a.mediaAdvertise(); m != "" {
 			c.Advertise = []string{m}
 		}
@@ -206,7 +211,8 @@ func (a *App) buildFace() (err error) {
 	console, _ := web.FS()
 	services := api.Services{
 		Store: a.store, Devices: a.table, Catalog: a.catalog, Streams: streams{a.play, a.engine}, Trace: a.ring, Events: a.journal,
-		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, System: a, FLV: a.flv, Metrics: a.registry,
+		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, System: a, Leases: a.book, Flight: a.flight,
+		FLV: a.flv, Metrics: a.registry,
 	}
 	if a.whep != nil {
 		services.WHEP = offers{a.whep}
@@ -282,7 +288,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 // parts are what runs all the time.
 func (a *App) parts() []func(context.Context) error {
-	return append(a.bound(), tuneCollector, a.store.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.play.Run, a.keepBans)
+	return append(a.bound(), tuneCollector, a.flight.Run, a.book.Run, a.store.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.play.Run, a.keepBans)
 }
 
 // bound are the parts that listen has bound sockets for, which their end closes.

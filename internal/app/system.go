@@ -82,6 +82,10 @@ func (a *App) leases() map[string]int {
 	}
 }
 
-// Reconcile compares streams with the RTP that arrives now, as is done each
-// minute anyway: what goes on after its session gets another BYE.
-func (a *App) Reconcile(ctx context.Context) { a.play.Reconcile(ctx, a.engine.Orphans()) }
+// Reconcile does at once what is done each minute anyway: what is held open
+// without a living owner is marked, and RTP that goes on after its session gets
+// another BYE.
+func (a *App) Reconcile(ctx context.Context) {
+	a.book.Mark()
+	a.play.Reconcile(ctx, a.engine.Orphans())
+}

@@ -12,12 +12,14 @@ const (
 	BadIdempotency   Code = 104008
 	OtherIdempotency Code = 104009
 	SlowBody         Code = 104010
+	UnknownProfile   Code = 104011
 	Internal         Code = 105001
 	NotReady         Code = 105002
 	StoreDown        Code = 105003
 	TookTooLong      Code = 105004
 	NotBuiltIn       Code = 105005
 	TooManyWatchers  Code = 105006
+	ProfileBusy      Code = 105007
 
 	NoCredentials Code = 114001
 	BadLogin      Code = 114002
@@ -90,6 +92,8 @@ var table = []Fault{
 		Text{"Make a new key for each new request; repeat a request unchanged under its key.", "每个新请求请使用新的键；重试时请求内容须保持不变。"}},
 	{SlowBody, "slow_body", 408, Text{"The body did not arrive in time", "请求体未及时到达"},
 		Text{"Send the request again over a better connection.", "请在网络较好时重新发送。"}},
+	{UnknownProfile, "unknown_profile", 404, Text{"There is no such profile", "性能剖析项不存在"},
+		Text{"List the profiles: GET /api/v1/system/profiles.", "请通过 GET /api/v1/system/profiles 查看可用的剖析项。"}},
 	{Internal, "internal", 500, Text{"Something went wrong in the server", "服务器内部错误"},
 		Text{"Try again; if it stays, report the trace: the log holds the cause under it.", "请重试；如仍失败，请提供 trace，日志中可据此查到原因。"}},
 	{NotReady, "not_ready", 503, Text{"The server is starting or stopping", "服务正在启动或停止"},
@@ -102,6 +106,8 @@ var table = []Fault{
 		Text{"Switch it on in the configuration, or use another output.", "请在配置中启用，或改用其他输出方式。"}},
 	{TooManyWatchers, "too_many_watchers", 503, Text{"Too many event streams are open", "事件流连接过多"},
 		Text{"Close some; one per program is enough.", "请关闭部分连接；每个程序一个即可。"}},
+	{ProfileBusy, "profile_busy", 409, Text{"A profile is being recorded already", "已有性能剖析正在进行"},
+		Text{"Wait until it is over, a minute at most, and try again.", "请等待其结束（最长一分钟）后重试。"}},
 
 	{NoCredentials, "no_credentials", 401, Text{"Sign in first", "请先登录"},
 		Text{"Send Authorization: Bearer with a token of POST /api/v1/sessions or an API key.", "请携带 Authorization: Bearer，值为 POST /api/v1/sessions 返回的令牌或 API 密钥。"}},

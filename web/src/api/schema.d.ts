@@ -428,6 +428,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/system/flight": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last seconds of the execution trace, as go tool trace reads it
+         * @description Needs telemetry.flight_recorder and role administrator; ?token= is taken too.
+         */
+        get: operations["get-flight"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system/leaks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Connections, sockets and viewers that are open, whose they are, and which have lost their owner
+         * @description The longest open first. Needs role administrator.
+         */
+        get: operations["list-leaks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system/profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What can be profiled
+         * @description Needs role administrator.
+         */
+        get: operations["list-profiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system/profiles/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A profile as go tool pprof reads it
+         * @description debug=1 answers text, debug=2 the stacks of all goroutines. cpu, block and mutex are recorded for seconds (1 to 60, default 10), one at a time. Needs role administrator; ?token= is taken too.
+         */
+        get: operations["get-profile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trace": {
         parameters: {
             query?: never;
@@ -970,6 +1050,37 @@ export interface components {
             /** @enum {string} */
             role: "viewer" | "operator" | "administrator";
         };
+        LeaseView: {
+            /**
+             * Format: int64
+             * @description seconds
+             */
+            age: number;
+            /** @enum {string} */
+            kind: "sip_connection" | "media_connection" | "media_receiver" | "flv_viewer" | "webrtc_viewer";
+            local: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            opened_at: string;
+            /**
+             * Format: date-time
+             * @description since when it has no living owner; it is closed 10 s later
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            orphaned_at?: string;
+            /** @description device:<id>, stream:<key>; empty while nobody has claimed it */
+            owner: string;
+            /** @description empty before anybody is known */
+            remote: string;
+            /**
+             * Format: date-time
+             * @description last activity
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            used_at?: string;
+        };
         ListOutputAttemptViewBody: {
             items: components["schemas"]["AttemptView"][];
             /**
@@ -1010,8 +1121,24 @@ export interface components {
              */
             total: number;
         };
+        ListOutputLeaseViewBody: {
+            items: components["schemas"]["LeaseView"][];
+            /**
+             * Format: int64
+             * @description of all pages
+             */
+            total: number;
+        };
         ListOutputNodeViewBody: {
             items: components["schemas"]["NodeView"][];
+            /**
+             * Format: int64
+             * @description of all pages
+             */
+            total: number;
+        };
+        ListOutputProfileViewBody: {
+            items: components["schemas"]["ProfileView"][];
             /**
              * Format: int64
              * @description of all pages
@@ -1172,6 +1299,12 @@ export interface components {
             trace: string;
             /** @description urn:fengsui:error:<code> */
             type: string;
+        };
+        ProfileView: {
+            about: string;
+            name: string;
+            /** @description it takes the time that the parameter seconds says, one at a time */
+            recorded: boolean;
         };
         RoutineView: {
             /**
@@ -2476,6 +2609,140 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SystemOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-flight": {
+        parameters: {
+            query?: {
+                token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-leaks": {
+        parameters: {
+            query?: {
+                /** @description from 1 */
+                page?: number;
+                page_size?: number;
+                /** @description text to look for, in any case */
+                q?: string;
+                /** @description field to sort by; a minus before it turns the order */
+                sort?: string;
+                /** @description only what has no living owner */
+                orphaned?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputLeaseViewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputProfileViewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-profile": {
+        parameters: {
+            query?: {
+                seconds?: string;
+                debug?: string;
+                token?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description Error */
