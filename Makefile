@@ -55,8 +55,9 @@ $(LINT):
 lint: require $(LINT)
 	$(LINT) run ./...
 
-# About half an hour on two CPUs that have nothing else to do.
+# About fifty minutes on two CPUs that have nothing else to do.
 bench: require build
+	@scripts/bench-tools.sh
 	go run ./test/bench -binary bin/fengsui -write docs/benchmarks.md
 
 # Regenerates the pages that come from the code.

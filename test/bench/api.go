@@ -102,10 +102,30 @@ type system struct {
 		Online   int `json:"online_channels"`
 		Streams  int `json:"streams"`
 	} `json:"counts"`
+	Start []startStep `json:"start"`
+}
+
+// startStep is what one step of the server's start took.
+type startStep struct {
+	Step   string  `json:"step"`
+	TookMS float64 `json:"took_ms"`
+	Items  int     `json:"items"`
 }
 
 func (a *api) system(ctx context.Context) (s system, err error) {
 	return s, a.call(ctx, http.MethodGet, "/api/v1/system", nil, &s)
+}
+
+// allOnline is an error when not exactly n devices are known, all online.
+func (a *api) allOnline(ctx context.Context, n int) error {
+	now, err := a.system(ctx)
+	if err != nil {
+		return err
+	}
+	if d := now.Counts.Devices; d.Total != n || d.Online != n {
+		return fmt.Errorf("of %d devices %d are known: %d online, %d offline, %d unknown", n, d.Total, d.Online, d.Offline, d.Unknown)
+	}
+	return nil
 }
 
 type stage struct {

@@ -23,9 +23,9 @@ func testCamera() camera {
 
 func TestCamerasHaveIDsAndAddressesOfTheirOwn(t *testing.T) {
 	ids, addrs := map[string]bool{}, map[[4]byte]bool{}
-	for i := range deviceCount {
+	for i := 0; i < 100_000; i += 7 {
 		c := newCamera(i, fleetNet, 5060, "UDP")
-		if len(c.id) != 20 || ids[c.id] || addrs[c.addr] || c.addr[0] != 127 || int(c.addr[2])<<8|int(c.addr[3]) != i {
+		if len(c.id) != 20 || ids[c.id] || addrs[c.addr] || c.addr[0] != 127 || int(c.addr[1]-fleetNet)<<16|int(c.addr[2])<<8|int(c.addr[3]) != i {
 			t.Fatalf("camera %d: ID %q, address %v", i, c.id, c.addr)
 		}
 		ids[c.id], addrs[c.addr] = true, true
@@ -209,6 +209,8 @@ func TestDisturbedRoundsAreNamed(t *testing.T) {
 		{"driver was the bottleneck", func(s *span) { s.Server /= 2; s.Driver = s.Wall }, maximum, false},
 		{"driver and server at their limits", func(s *span) { s.Driver = s.Wall }, maximum, true},
 		{"driver short of time", func(s *span) { s.Driver = s.Wall }, share, false},
+		{"others beside two servers", func(s *span) { s.OthersThere = 0.2 }, compared, false},
+		{"idle driver beside two servers", func(s *span) { s.Driver = s.Wall; s.Server /= 2 }, compared, true},
 		{"memory does not care", func(s *span) { s.OthersThere = 0.5 }, resident, true},
 	} {
 		s := full
@@ -279,15 +281,19 @@ func TestFleetDrivesAPeerInBatches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := openFleet(ports[0], 300, time.UTC)
+	f, err := openFleet(ports[0], 300, checker{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.close()
 	f.echo = true
-	c, err := f.run(ctx, work{kind: opKeepalive, ops: 2000})
-	if err != nil || c.Ops+c.Lost != 2000 || c.Ops < 1900 || len(f.faults) != 0 || f.sock.Foreign != 0 {
-		t.Errorf("run = %+v, %v; faults %v", c, err, f.faults)
+	l, err := f.run(ctx, work{kind: opKeepalive, ops: 2000, timed: true})
+	if err != nil || l.Begun != 2000 || l.Ops+l.Lost != 2000 || l.Ops < 1900 || l.P99 <= 0 || len(f.faults) != 0 || f.sock.Foreign != 0 {
+		t.Errorf("run = %+v, %v; faults %v", l, err, f.faults)
+	}
+	l, err = f.run(ctx, work{kind: opRegister, rate: 2000, until: 500 * time.Millisecond})
+	if err != nil || l.Begun < 900 || l.Begun > 1001 || l.Ops+l.Lost != l.Begun || l.Sent < l.Begun+l.Ops || len(f.faults) != 0 {
+		t.Errorf("pairs at a pace = %+v, %v; faults %v", l, err, f.faults)
 	}
 	cancel()
 	if err := <-done; err != nil {

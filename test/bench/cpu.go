@@ -123,15 +123,60 @@ func runDelay(pid int) time.Duration {
 	return sum
 }
 
-func processTime(pid int) (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, fmt.Errorf("CPU time of %d: %w", pid, err)
+// family is a process and all that descend from it.
+func family(pid int) []int {
+	all := []int{pid}
+	for i := 0; i < len(all); i++ {
+		paths, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", all[i]))
+		for _, p := range paths {
+			b, err := os.ReadFile(p)
+			if err != nil {
+				continue // the thread ended
+			}
+			for _, f := range strings.Fields(string(b)) {
+				if child, err := strconv.Atoi(f); err == nil {
+					all = append(all, child)
+				}
+			}
+		}
 	}
-	return parseProcessTime(string(b))
+	return all
 }
 
-// memory is the resident size now and its peak, in bytes.
+// processTime is the CPU time of a process and its children so far.
+func processTime(pid int) (sum time.Duration, err error) {
+	for _, p := range family(pid) {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p))
+		if err != nil {
+			return 0, fmt.Errorf("CPU time of %d: %w", p, err)
+		}
+		d, err := parseProcessTime(string(b))
+		if err != nil {
+			return 0, fmt.Errorf("CPU time of %d: %w", p, err)
+		}
+		sum += d
+	}
+	return sum, nil
+}
+
+// sharedMemory is the resident size of a process and its children, pages that
+// they share counted once, in bytes.
+func sharedMemory(pid int) (sum int64, err error) {
+	for _, p := range family(pid) {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p))
+		if err != nil {
+			return 0, fmt.Errorf("memory of %d: %w", p, err)
+		}
+		n, err := parseStatus(string(b), "Pss")
+		if err != nil {
+			return 0, fmt.Errorf("memory of %d: %w", p, err)
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// memory is the resident size of one process now and its peak, in bytes.
 type memory struct{ RSS, Peak, File int64 }
 
 func processMemory(pid int) (m memory, err error) {
@@ -151,8 +196,7 @@ type reading struct {
 	at             time.Time
 	cores          map[int]coreTime
 	server, driver time.Duration // CPU time so far
-	serverWait     time.Duration // ready to run but not running, so far
-	driverWait     time.Duration
+	driverWait     time.Duration // ready to run but not running, so far
 }
 
 func read(serverPID int) (r reading, err error) {
@@ -169,7 +213,7 @@ func read(serverPID int) (r reading, err error) {
 		return r, fmt.Errorf("read own CPU time: %w", err)
 	}
 	r.driver = time.Duration(self.Utime.Nano() + self.Stime.Nano())
-	r.serverWait, r.driverWait = runDelay(serverPID), runDelay(os.Getpid())
+	r.driverWait = runDelay(os.Getpid())
 	return r, nil
 }
 
@@ -218,6 +262,7 @@ type demand uint8
 const (
 	maximum  demand = iota // the server at its limit: its core must be its own
 	share                  // the server's CPU time under a given load
+	compared               // servers by turns, each searched for its limit: both cores must be ours
 	resident               // memory, which others do not change
 )
 
@@ -240,6 +285,14 @@ func (s span) disturbed(d demand) string {
 		return fmt.Sprintf("the driver was short of time: %.0f %% of its core", 100*s.DriverShare())
 	}
 	return ""
+}
+
+// worse is what two spans of one round came to at their worst.
+func (s span) worse(o span) span {
+	return span{
+		Wall: s.Wall + o.Wall, Server: s.Server + o.Server, Driver: s.Driver + o.Driver, Steal: max(s.Steal, o.Steal),
+		OthersHere: max(s.OthersHere, o.OthersHere), OthersThere: max(s.OthersThere, o.OthersThere), DriverWait: max(s.DriverWait, o.DriverWait),
+	}
 }
 
 // badness orders disturbed rounds where too few good ones came.

@@ -61,23 +61,47 @@ func inParallel(ctx context.Context, n, limit int, do func(ctx context.Context, 
 	return g.Wait()
 }
 
-// register registers all cameras, at a pace that even a busy machine takes.
-func (f *fleet) register(ctx context.Context) error {
-	for range 5 {
-		c, err := f.run(ctx, work{kind: opRegister, ops: uint64(len(f.cameras)), rate: 2000})
-		if err != nil || c.Lost == 0 {
-			return err
+// waitOnline waits until all devices of a fleet are online, perSec keepalives a
+// second going on.
+func (s *server) waitOnline(ctx context.Context, f *fleet, perSec float64, d time.Duration) error {
+	stop, n := f.keepAlive(ctx, perSec), len(f.cameras)
+	return errors.Join(until(ctx, d, 100*time.Millisecond, fmt.Sprintf("%d devices online", n), func() (bool, string, error) {
+		now, err := s.system(ctx)
+		return now.Counts.Devices.Online == n, fmt.Sprintf("%d are", now.Counts.Devices.Online), err
+	}), stop())
+}
+
+// register registers all cameras, perSec a second. Those that got no answer try
+// again, as cameras do; lost is how often that was.
+func (f *fleet) register(ctx context.Context, perSec float64) (lost uint64, err error) {
+	for missing := uint64(len(f.cameras)); missing > 0; {
+		if lost > uint64(len(f.cameras)) {
+			return lost, fmt.Errorf("%d cameras are not registered after %d tries without answer", missing, lost)
 		}
+		l, err := f.run(ctx, work{kind: opRegister, ops: missing, rate: perSec, fresh: true})
+		if err != nil {
+			return lost, err
+		}
+		missing = l.Lost
+		lost += l.Lost
 	}
-	return errors.New("not all cameras could be registered, five times")
+	if len(f.faults) > 0 {
+		return lost, fmt.Errorf("wrong answers: %v", f.faults)
+	}
+	return lost, nil
 }
 
 // background runs a fleet at the pace of keepalives until stop.
 func (f *fleet) background(ctx context.Context) (stop func() error) {
+	return f.keepAlive(ctx, float64(len(f.cameras))/60)
+}
+
+// keepAlive sends perSec keepalives a second until stop.
+func (f *fleet) keepAlive(ctx context.Context, perSec float64) (stop func() error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan error, 1)
 	go func() {
-		_, err := f.run(ctx, work{kind: opKeepalive, rate: float64(len(f.cameras)) / 60})
+		_, err := f.run(ctx, work{kind: opKeepalive, rate: perSec})
 		done <- err
 	}()
 	return func() error {

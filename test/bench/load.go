@@ -6,14 +6,14 @@ import (
 	"bytes"
 	"context"
 	"net/netip"
-	"sync/atomic"
+	"slices"
 	"time"
 )
 
 const (
-	windowSize  = 512                    // operations under way, at most
+	windowSize  = 512                    // operations under way, at most, where no rate is given
 	answerTime  = 500 * time.Millisecond // T1: what has no answer then counts as lost
-	fleetNet    = 1                      // second byte of the cameras' addresses
+	fleetNet    = 1                      // second byte of the first cameras' addresses
 	readerSlack = time.Millisecond       // longest wait while operations are under way
 	pacedSlack  = 5 * time.Millisecond   // and while the pace leaves time
 )
@@ -34,9 +34,10 @@ type fleet struct {
 	head    int
 	auth    []byte
 
+	took   []int32 // µs of each operation of a run that is timed
+	timed  bool
 	faults faults
 	counts counts
-	done   atomic.Uint64 // operations, for those who watch
 }
 
 type waiting struct {
@@ -46,18 +47,24 @@ type waiting struct {
 }
 
 type counts struct {
-	Ops  uint64 // finished: pairs or keepalives
-	Sent uint64 // requests
-	Lost uint64 // operations without an answer in time
-	Late uint64 // answers after that
+	Begun uint64 // operations: pairs or keepalives
+	Ops   uint64 // of these, well answered
+	Sent  uint64 // requests
+	Lost  uint64 // operations without an answer in time
+	Later uint64 // of the lost, those that were asked to come back later (503 with Retry-After)
+	Late  uint64 // answers after that time
 }
 
-func openFleet(server netip.AddrPort, n int, zone *time.Location) (*fleet, error) {
+func (c counts) minus(o counts) counts {
+	return counts{c.Begun - o.Begun, c.Ops - o.Ops, c.Sent - o.Sent, c.Lost - o.Lost, c.Later - o.Later, c.Late - o.Late}
+}
+
+func openFleet(server netip.AddrPort, n int, check checker) (*fleet, error) {
 	sock, err := openBatch(server)
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{sock: sock, check: checker{zone: zone}, ha2: registerHA2(), faults: faults{}}
+	f := &fleet{sock: sock, check: check, ha2: registerHA2(), faults: faults{}}
 	f.cameras = make([]camera, n)
 	for i := range f.cameras {
 		f.cameras[i] = newCamera(i, fleetNet, sock.port, "UDP")
@@ -76,36 +83,50 @@ type work struct {
 	kind  uint8         // opRegister: pairs; opKeepalive; opNone: only answer
 	ops   uint64        // as many, if not 0
 	until time.Duration // for so long, if not 0
-	rate  float64       // operations a second; 0 is as many as get answered
+	rate  float64       // operations a second, answered or not; 0 is as many as get answered
+	timed bool          // the time of each operation is kept
+	fresh bool          // only cameras that are not registered yet
 	stop  func() bool   // asked now and then; may be nil
+}
+
+// load is what a run did.
+type load struct {
+	counts
+	Lasted time.Duration // until the last operation began
+	P99    time.Duration // of the operations, where they are timed
 }
 
 // run drives the cameras until the work is done and its answers are in. What the
 // server asks is answered all the time.
-func (f *fleet) run(ctx context.Context, w work) (counts, error) {
+func (f *fleet) run(ctx context.Context, w work) (l load, err error) {
 	before, start := f.counts, time.Now()
+	f.timed, f.took = w.timed, f.took[:0]
 	begun := uint64(0)
 	now := start
 	ended := func() bool {
 		return ctx.Err() != nil || w.ops > 0 && begun >= w.ops || w.until > 0 && now.Sub(start) >= w.until || w.stop != nil && w.stop()
 	}
+	most := windowSize
+	if w.rate > 0 {
+		most = len(f.cameras)
+	}
 	over := false
 	for turn := 0; ; turn++ {
 		now = time.Now()
-		if turn&15 == 0 || w.rate > 0 {
-			over = over || ended()
+		if !over && (turn&15 == 0 || w.rate > 0) && ended() {
+			over, l.Lasted = true, now.Sub(start)
 		}
 		if over && f.open == 0 {
 			break
 		}
 		sent := 0
-		for !over && w.kind != opNone && f.open < windowSize && sent < batchSize && (w.ops == 0 || begun < w.ops) {
+		for !over && w.kind != opNone && f.open < most && sent < batchSize && (w.ops == 0 || begun < w.ops) {
 			if w.rate > 0 && float64(begun) >= now.Sub(start).Seconds()*w.rate {
 				break
 			}
-			began, err := f.begin(w.kind, now)
+			began, err := f.begin(w, now)
 			if err != nil {
-				return counts{}, err
+				return l, err
 			}
 			if !began {
 				break
@@ -114,43 +135,46 @@ func (f *fleet) run(ctx context.Context, w work) (counts, error) {
 			sent++
 		}
 		if err := f.answers.tick(now, f.sock.send); err != nil {
-			return counts{}, err
+			return l, err
 		}
 		if err := f.sock.flush(); err != nil {
-			return counts{}, err
+			return l, err
 		}
 		wait := time.Duration(0)
-		if sent == 0 && w.rate > 0 {
-			wait = pacedSlack
+		if sent == 0 && w.rate > 0 && !over {
+			due := time.Duration(float64(begun) / w.rate * float64(time.Second))
+			wait = min(pacedSlack, max(0, due-time.Since(start)))
 		} else if sent == 0 {
 			wait = readerSlack
 		}
 		if err := f.sock.receive(wait, f.take); err != nil {
-			return counts{}, err
+			return l, err
 		}
 		if err := f.sock.flush(); err != nil {
-			return counts{}, err
+			return l, err
 		}
 		f.expire(now)
 	}
-	c := f.counts
-	return counts{c.Ops - before.Ops, c.Sent - before.Sent, c.Lost - before.Lost, c.Late - before.Late}, context.Cause(ctx)
+	slices.Sort(f.took)
+	l.counts, l.P99 = f.counts.minus(before), time.Duration(percentile(f.took, 0.99))*time.Microsecond
+	return l, context.Cause(ctx)
 }
 
 // begin starts an operation of the next camera that has none under way.
-func (f *fleet) begin(kind uint8, now time.Time) (bool, error) {
+func (f *fleet) begin(w work, now time.Time) (bool, error) {
 	for range f.cameras {
 		c := &f.cameras[f.next]
 		if f.next++; f.next == len(f.cameras) {
 			f.next = 0
 		}
-		if c.op != opNone {
+		if c.op != opNone || w.fresh && c.registered || now.Before(c.notBefore) {
 			continue
 		}
 		c.serial++
-		c.op = kind
+		c.op = w.kind
+		c.since = now
 		b := f.sock.slot()
-		if kind == opRegister {
+		if w.kind == opRegister {
 			c.op = opChallenge
 			c.cseq++
 			b = c.appendRegister(b, nil)
@@ -159,6 +183,7 @@ func (f *fleet) begin(kind uint8, now time.Time) (bool, error) {
 		}
 		f.open++
 		f.waiting = append(f.waiting, waiting{c.index, c.serial, now})
+		f.counts.Begun++
 		f.counts.Sent++
 		return true, f.sock.send(c.addr, b)
 	}
@@ -171,8 +196,8 @@ func (f *fleet) take(to [4]byte, b []byte) error {
 		return f.takeEcho(b)
 	}
 	if !bytes.HasPrefix(b, []byte("SIP/2.0 ")) {
-		i := int(to[2])<<8 | int(to[3])
-		if to[0] != 127 || to[1] != fleetNet || i >= len(f.cameras) {
+		i := int(to[1]-fleetNet)<<16 | int(to[2])<<8 | int(to[3])
+		if to[0] != 127 || i >= len(f.cameras) {
 			f.faults.add("request to an address without a camera")
 			return nil
 		}
@@ -200,44 +225,66 @@ func (f *fleet) take(to [4]byte, b []byte) error {
 		return nil
 	}
 	now := time.Now()
+	if a.status == 503 && a.retry > 0 && c.op != opKeepalive {
+		c.notBefore = now.Add(a.retry)
+		f.finish(c)
+		f.counts.Lost++
+		f.counts.Later++
+		return nil
+	}
 	if fault := f.check.check(c, &a, now); fault != "" {
 		f.faults.add(fault)
 		f.finish(c)
 		return nil
 	}
 	if c.op == opChallenge {
-		nonce := quoted(a.challenge, "nonce")
-		c.nonce = string(nonce)
-		c.cseq++
-		c.serial++
-		c.op = opRegister
-		f.auth = c.appendAuthorization(f.auth[:0], nonce, f.ha2)
-		f.waiting = append(f.waiting, waiting{c.index, c.serial, now})
-		f.counts.Sent++
-		return f.sock.send(c.addr, c.appendRegister(f.sock.slot(), f.auth))
+		return f.authenticate(c, quoted(a.challenge, "nonce"), now)
 	}
-	f.finish(c)
-	f.counts.Ops++
-	f.done.Add(1)
+	f.succeed(c, now)
 	return nil
 }
 
-// takeEcho counts what the floor sent back.
+// authenticate sends the second request of a pair.
+func (f *fleet) authenticate(c *camera, nonce []byte, now time.Time) error {
+	c.nonce = string(nonce)
+	c.cseq++
+	c.serial++
+	c.op = opRegister
+	f.auth = c.appendAuthorization(f.auth[:0], nonce, f.ha2)
+	f.waiting = append(f.waiting, waiting{c.index, c.serial, now})
+	f.counts.Sent++
+	return f.sock.send(c.addr, c.appendRegister(f.sock.slot(), f.auth))
+}
+
+var echoNonce = []byte("00000000000000000000000000000000")
+
+// takeEcho takes what the floor sent back for the answer.
 func (f *fleet) takeEcho(b []byte) error {
-	from := bytes.Index(b, []byte("z9hG4bKb"))
-	if from < 0 {
-		f.faults.add("echo of nothing")
+	a, err := scanFields(b)
+	if err != nil {
+		f.faults.add(err.Error())
 		return nil
 	}
-	branch, _, _ := bytes.Cut(b[from:], []byte("\r\n"))
-	index, serial, ok := readBranch(branch)
+	index, serial, ok := readBranch(a.branch)
 	if !ok || index >= len(f.cameras) || f.cameras[index].serial != serial || f.cameras[index].op == opNone {
 		f.counts.Late++
 		return nil
 	}
-	f.finish(&f.cameras[index])
-	f.counts.Ops++
+	c := &f.cameras[index]
+	if c.op == opChallenge {
+		return f.authenticate(c, echoNonce, time.Now())
+	}
+	f.succeed(c, time.Now())
 	return nil
+}
+
+func (f *fleet) succeed(c *camera, now time.Time) {
+	if f.timed {
+		f.took = append(f.took, int32(now.Sub(c.since).Microseconds()))
+	}
+	c.registered = c.registered || c.op == opRegister
+	f.finish(c)
+	f.counts.Ops++
 }
 
 func (f *fleet) finish(c *camera) {

@@ -27,18 +27,26 @@ const pinnedEnv = "BENCH_CORES"
 
 // bench is what all figures share.
 type bench struct {
-	binary string
-	temp   string
-	cores  cores
-	rounds int
-	lax    bool           // rounds count however disturbed
-	zone   *time.Location // of the server's Date
-	out    io.Writer
-	start  time.Time
+	binary  string
+	temp    string
+	cores   cores
+	rounds  int
+	verbose bool
+	lax     bool           // rounds count however disturbed
+	zone    *time.Location // of the server's Date
+	out     io.Writer
+	start   time.Time
 }
 
 func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(b.out, "%6.0fs  %s\n", time.Since(b.start).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// detail says what only who watches wants to know.
+func (b *bench) detail(format string, args ...any) {
+	if b.verbose {
+		b.say("  "+format, args...)
+	}
 }
 
 // figure is one thing that is measured, and a section of the report.
@@ -59,8 +67,9 @@ func figures() []figure {
 		{"firstframe", "First picture", firstFrame},
 		{"receive", "200 streams", receive},
 		{"devices", "10,000 devices", devices},
-		{"rates", "REGISTER and keepalive", rates},
-		{"tcp", "10,000 devices over TCP", tcpIdle},
+		{"rates", "REGISTER and keepalive beside Kamailio", rates},
+		{"tcp", "TCP", tcpIdle},
+		{"many", "100,000 devices, and a start with them", many},
 	}
 }
 
@@ -89,6 +98,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	rounds := fs.Int("rounds", 3, "undisturbed rounds of each figure")
 	lax := fs.Bool("disturbed", false, "to try the code on a busy machine: every round counts, and nothing is written")
 	useCores := fs.String("cores", "", "CPUs of server and driver, as 0,1; default the first two")
+	verbose := fs.Bool("v", false, "tell each step of a search")
 	floorKind := fs.String("floor", "", "internal: be the floor, echo or sink")
 	listen := fs.String("listen", "", "internal: where the floor listens")
 	if err := fs.Parse(args); err != nil {
@@ -107,7 +117,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	if *lax && *write != "" {
 		return errors.New("-disturbed gives no figures to be written: leave -write out")
 	}
-	b := &bench{rounds: *rounds, lax: *lax, out: out, start: time.Now()}
+	b := &bench{rounds: *rounds, lax: *lax, verbose: *verbose, out: out, start: time.Now()}
 	if b.cores, err = pin(*useCores); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"fengsui/sip/digest"
 )
@@ -47,12 +48,16 @@ type camera struct {
 	sn        uint32 // of XML
 	nonce     string // the last one it was given
 
+	registered bool
+	notBefore  time.Time // asked to come back then
+
 	op     uint8
-	serial uint32 // of the operation, in branch, Call-ID and CSeq of a keepalive
+	since  time.Time // when it began
+	serial uint32    // of the operation, in branch, Call-ID and CSeq of a keepalive
 }
 
 func newCamera(index int, net byte, port uint16, transport string) camera {
-	c := camera{index: index, addr: [4]byte{127, net, byte(index >> 8), byte(index)}, transport: transport}
+	c := camera{index: index, addr: [4]byte{127, net + byte(index>>16), byte(index >> 8), byte(index)}, transport: transport}
 	c.id = devicePrefix + strconv.Itoa(1000001 + index)[1:]
 	c.setPort(port)
 	c.callID = fmt.Sprintf("r%06d-%d@bench", index, port)
@@ -209,6 +214,8 @@ type answer struct {
 	method                      []byte
 	cseq                        uint32
 	challenge, date, expiration []byte
+	contact                     []byte
+	retry                       time.Duration
 	vias                        int
 }
 
@@ -218,12 +225,20 @@ func scanAnswer(b []byte) (a answer, err error) {
 	if len(b) < len(start)+4 || string(b[:len(start)]) != start {
 		return a, fmt.Errorf("%w: no status line", errAnswer)
 	}
+	status := 0
 	for _, ch := range b[len(start) : len(start)+3] {
 		if ch < '0' || ch > '9' {
 			return a, fmt.Errorf("%w: bad status", errAnswer)
 		}
-		a.status = a.status*10 + int(ch-'0')
+		status = status*10 + int(ch-'0')
 	}
+	a, err = scanFields(b)
+	a.status = status
+	return a, err
+}
+
+// scanFields reads a message from its second line on.
+func scanFields(b []byte) (a answer, err error) {
 	head := bytes.Index(b, []byte("\r\n\r\n"))
 	if head < 0 {
 		return a, fmt.Errorf("%w: no end of the head", errAnswer)
@@ -270,6 +285,11 @@ func scanAnswer(b []byte) (a answer, err error) {
 			a.date = value
 		case "Expires":
 			a.expiration = value
+		case "Contact":
+			a.contact = value
+		case "Retry-After":
+			n, _ := strconv.Atoi(string(value))
+			a.retry = time.Duration(n) * time.Second
 		}
 	}
 	return a, nil

@@ -78,7 +78,7 @@ func receiveApart(ctx context.Context, b *bench) (m round[reception], notes []st
 		return m, nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	f, err := openFleet(s.sip, streamCount, b.zone)
+	f, err := openFleet(s.sip, streamCount, checker{zone: b.zone})
 	if err != nil {
 		return m, nil, err
 	}
@@ -94,7 +94,7 @@ func receiveApart(ctx context.Context, b *bench) (m round[reception], notes []st
 	go func() { paced <- pacer.Run(pacing) }()
 	defer func() { stopPacing(); err = errors.Join(err, <-paced) }()
 	f.answers.media = &mediaSource{pacer, program}
-	if err := f.register(ctx); err != nil {
+	if _, err := f.register(ctx, 2000); err != nil {
 		return m, nil, err
 	}
 	stop := f.background(ctx)

@@ -93,10 +93,10 @@ func middle[T any](rounds []round[T], key func(T) float64) round[T] {
 	return sorted[len(sorted)/2]
 }
 
-// percentile of sorted durations by the nearest rank; p is 0 to 1.
-func percentile(sorted []time.Duration, p float64) time.Duration {
+// percentile of sorted values by the nearest rank; p is 0 to 1.
+func percentile[T cmp.Ordered](sorted []T, p float64) (v T) {
 	if len(sorted) == 0 {
-		return 0
+		return v
 	}
 	return sorted[min(len(sorted)-1, max(0, int(math.Ceil(p*float64(len(sorted))))-1))]
 }

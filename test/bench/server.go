@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	startTime = 30 * time.Second
-	stopTime  = 20 * time.Second
+	startTime  = 30 * time.Second
+	readyPause = 10 * time.Millisecond // between two questions whether it is ready
+	stopTime   = 20 * time.Second
 )
 
 // process is a child that runs on the server's core.
@@ -104,12 +105,18 @@ type server struct {
 	*process
 	*api
 	dir              string
+	args             []string
 	sip, http, media netip.AddrPort
+	readyAfter       time.Duration // from its start to the first 200 of /readyz
 }
 
+// guarded makes the guard count this machine's addresses too, which it does not
+// by default.
+var guarded = []string{"sip.guard.allow=[]"}
+
 // startServer runs the binary with its defaults, apart from addresses, data
-// folder and passwords, and signs in.
-func startServer(ctx context.Context, b *bench) (_ *server, err error) {
+// folder, passwords and the settings given, and signs in.
+func startServer(ctx context.Context, b *bench, settings ...string) (_ *server, err error) {
 	dir, err := os.MkdirTemp(b.temp, "server-")
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
@@ -124,43 +131,52 @@ func startServer(ctx context.Context, b *bench) (_ *server, err error) {
 		return nil, err
 	}
 	s := &server{dir: dir, sip: ports[0], http: ports[1], media: ports[2]}
-	args := []string{"serve"}
-	for _, kv := range [][2]string{
-		{"data_dir", filepath.Join(dir, "data")}, {"sip.listen", s.sip.String()}, {"http.listen", s.http.String()},
-		{"media.listen", s.media.String()}, {"media.webrtc_listen", ports[3].String()},
-		{"auth.admin_password", adminPass}, {"sip.password", devicePass},
-	} {
-		args = append(args, "--set", kv[0]+"="+kv[1])
+	s.api = newAPI("http://" + s.http.String())
+	s.args = []string{"serve"}
+	for _, kv := range append([]string{
+		"data_dir=" + filepath.Join(dir, "data"), "sip.listen=" + s.sip.String(), "http.listen=" + s.http.String(),
+		"media.listen=" + s.media.String(), "media.webrtc_listen=" + ports[3].String(),
+		"auth.admin_password=" + adminPass, "sip.password=" + devicePass,
+	}, settings...) {
+		s.args = append(s.args, "--set", kv)
 	}
-	if s.process, err = startPinned(ctx, b.cores.server, filepath.Join(dir, "log"), b.binary, args...); err != nil {
-		return nil, err
+	return s, s.launch(ctx, b)
+}
+
+// launch starts the process, waits until it is ready and signs in.
+func (s *server) launch(ctx context.Context, b *bench) (err error) {
+	start := time.Now()
+	if s.process, err = startPinned(ctx, b.cores.server, filepath.Join(s.dir, "log"), b.binary, s.args...); err != nil {
+		return err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.process.stop())
 		}
 	}()
-	s.api = newAPI("http://" + s.http.String())
-	deadline := time.Now().Add(startTime)
-	for {
-		if err = s.api.ready(ctx); err == nil {
-			break
-		}
+	err = until(ctx, startTime, readyPause, "the server's readiness", func() (bool, string, error) {
 		select {
 		case <-s.exited:
-			return nil, fmt.Errorf("the server did not start: %w", err)
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(50 * time.Millisecond):
+			return false, "", fmt.Errorf("the server did not start: %w\n%s", errors.Join(s.err, errEnded), s.tail())
+		default:
 		}
-		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("the server is not ready after %v: %w", startTime, err)
-		}
+		err := s.ready(ctx)
+		return err == nil, fmt.Sprint(err), nil
+	})
+	if err != nil {
+		return err
 	}
-	if err = s.signIn(ctx, adminPass); err != nil {
-		return nil, err
+	s.readyAfter = time.Since(start)
+	return s.signIn(ctx, adminPass)
+}
+
+// restart ends the process as an operator does and starts it again with the
+// same folder, ports and settings.
+func (s *server) restart(ctx context.Context, b *bench) error {
+	if err := s.process.stop(); err != nil {
+		return err
 	}
-	return s, nil
+	return s.launch(ctx, b)
 }
 
 func (s *server) close() error {
