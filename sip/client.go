@@ -12,6 +12,7 @@ import (
 
 	gosip "github.com/emiago/sipgo/sip"
 
+	"fengsui/internal/reuse"
 	"fengsui/sip/digest"
 	"fengsui/sip/flow"
 	"fengsui/sip/intake"
@@ -45,8 +46,9 @@ type Outgoing struct {
 // connection and reports [ErrUnreachable] when it is gone. It reports
 // [ErrTimeout] after 32 s or when ctx reaches its deadline.
 func (e *Endpoint) Do(ctx context.Context, p Peer, o Outgoing) (*Response, error) {
-	l, err := e.newLeg(p)
-	if err != nil {
+	l := e.legs.Get()
+	defer e.legs.Put(l) // the library has copies of what is in it
+	if err := e.begin(l, p); err != nil {
 		return nil, fmt.Errorf("%s to %s: %w", o.Method, p.User, err)
 	}
 	res, err := e.do(ctx, p, l, o)
@@ -59,6 +61,8 @@ func (e *Endpoint) Do(ctx context.Context, p Peer, o Outgoing) (*Response, error
 // leg is our half of an exchange that keeps its Call-ID: a single request, a
 // dialog or a subscription.
 type leg struct {
+	reuse.Lease // of a single request; a dialog's ends with the dialog
+
 	callID, tag string // ours
 
 	mu     sync.Mutex // guards all below
@@ -69,16 +73,23 @@ type leg struct {
 }
 
 func (e *Endpoint) newLeg(p Peer) (*leg, error) {
+	l := new(leg)
+	return l, e.begin(l, p)
+}
+
+// begin makes a leg to the peer of one whose fields are zero.
+func (e *Endpoint) begin(l *leg, p Peer) error {
 	uri := gosip.Uri{Scheme: "sip", User: p.User, Host: p.Flow.Remote.Addr().WithZone("").String(), Port: int(p.Flow.Remote.Port())}
 	if p.URIHost != "" {
 		host, port := splitAdvertise(p.URIHost)
 		if port < 0 {
-			return nil, fmt.Errorf("host %q: use host or host:port", p.URIHost)
+			return fmt.Errorf("host %q: use host or host:port", p.URIHost)
 		}
 		uri.Host, uri.Port = host, port
 	}
 	host, _ := e.Advertised(p.Flow)
-	return &leg{callID: rand.Text() + "@" + bracketed(host), tag: rand.Text()[:16], to: uri, target: uri}, nil
+	l.callID, l.tag, l.to, l.target = rand.Text()+"@"+bracketed(host), rand.Text()[:16], uri, uri
+	return nil
 }
 
 // next takes the next sequence number.
@@ -298,7 +309,9 @@ func (e *Endpoint) authorize(p Peer, req *gosip.Request, res *gosip.Response) go
 
 func newResponse(res *gosip.Response) *Response {
 	r := &Response{Status: res.StatusCode, Reason: res.Reason, ContentType: headerValue(res, "Content-Type"), Body: res.Body()}
-	for _, h := range res.CloneHeaders() {
+	headers := res.Headers()
+	r.Headers = make([]intake.Header, 0, len(headers))
+	for _, h := range headers {
 		r.Headers = append(r.Headers, intake.Header{Name: h.Name(), Value: h.Value()})
 	}
 	return r

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"fengsui/internal/reuse"
 	"fengsui/sip/intake"
 )
 
@@ -70,6 +71,8 @@ type Config struct {
 	MaxBodies int64
 	// Net makes the sockets; default the system's.
 	Net Network
+	// Reuse sizes the pools; nil: they stay at their smallest.
+	Reuse *reuse.Keeper
 }
 
 func (c *Config) setDefaults() {
@@ -101,6 +104,7 @@ type Endpoint struct {
 	bodies *bodies
 	seen   *repeats
 	routes routes
+	memory
 
 	// Set before Run.
 	handlers       map[string]Handler
@@ -151,6 +155,7 @@ func New(cfg Config, in *intake.Intake, direct intake.Direct, log zerolog.Logger
 	}
 	e.SetMaxBodies(cfg.MaxBodies)
 	e.routes.lookup = cfg.Net.Route
+	e.memory = newMemory(cfg.Reuse)
 	var err error
 	if e.ua, err = newUA(cfg.ID, cfg.TimerT1, log, e.onStray); err != nil {
 		return nil, fmt.Errorf("sip library: %w", err)
@@ -162,7 +167,7 @@ func New(cfg Config, in *intake.Intake, direct intake.Direct, log zerolog.Logger
 	if e.m, err = newMetrics(reg, e.Counts); err != nil {
 		return nil, fmt.Errorf("sip metrics: %w", err)
 	}
-	e.order = newOrder(cfg.QueueLen, cfg.QueueTotal, e.m)
+	e.order = newOrder(cfg.QueueLen, cfg.QueueTotal, e.m, cfg.Reuse)
 	return e, nil
 }
 

@@ -478,9 +478,9 @@ func TestByeThatOvertakesTheAnswerEndsTheInvite(t *testing.T) {
 
 func TestRequestsInTheDialogGoBothWays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		heard := make(chan *sip.Request, 2)
+		heard := make(chan [3]string, 2)
 		handler := func(r *sip.Request) (sip.Response, func()) {
-			heard <- r
+			heard <- [3]string{r.Method, r.CallID, r.ToTag}
 			return sip.Response{Status: 200}, nil
 		}
 		r := inMemory(t, nil, func(e *sip.Endpoint) {
@@ -494,8 +494,8 @@ func TestRequestsInTheDialogGoBothWays(t *testing.T) {
 				siptest.Header{Name: "To", Value: invite.Get("From")})
 			d.Send(req.Bytes())
 			d.ExpectAnswer(req)
-			if got := <-heard; got.Method != method || got.CallID != dialog.CallID() || got.ToTag != invite.Param("From", "tag") {
-				t.Errorf("%+v", got)
+			if got := <-heard; got != [3]string{method, dialog.CallID(), invite.Param("From", "tag")} {
+				t.Errorf("%s: heard %q", method, got)
 			}
 		}
 		type answered struct {

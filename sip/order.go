@@ -3,6 +3,8 @@ package sip
 import (
 	"sync"
 	"time"
+
+	"fengsui/internal/reuse"
 )
 
 // A message that was read but whose handler did not start within this time is
@@ -19,6 +21,8 @@ type order struct {
 	perLane int // functions waiting in one lane
 	total   int // functions waiting in all lanes
 	m       *metrics
+	idle    *reuse.Pool[lane, *lane]
+	unused  *reuse.Pool[ticket, *ticket]
 
 	mu      sync.Mutex // guards all below
 	wake    sync.Cond  // ready has one more, or closed
@@ -32,22 +36,33 @@ type order struct {
 }
 
 type lane struct {
+	reuse.Lease
+
 	sender  string
 	tickets []*ticket
+	first   int  // of tickets that is there
 	waiting int  // tickets handed in with a function
 	running bool // in ready, or a worker has it
 }
 
 type ticket struct {
+	reuse.Lease
+
+	seq     uint64
 	lane    *lane
-	patient *time.Timer // until claimed
+	patient *time.Timer // until claimed; it stays with the ticket
+	until   time.Time   // when patient ends
 	settled bool        // handed in or given up
 	run     func()      // nil: nothing to do
 }
 
-func newOrder(perLane, total int, m *metrics) *order {
+func newOrder(perLane, total int, m *metrics, k *reuse.Keeper) *order {
 	o := &order{perLane: perLane, total: total, m: m,
 		lanes: make(map[string]*lane), tickets: make(map[uint64]*ticket)}
+	o.idle = reuse.NewPool(k, reuse.Spec{Name: "sip_lane", Level: reuse.Flows, Bytes: laneBytes, Share: 1.0 / 512},
+		func() *lane { return new(lane) }, (*lane).clear)
+	o.unused = reuse.NewPool(k, reuse.Spec{Name: "sip_ticket", Level: reuse.Requests, Bytes: ticketBytes, Share: 1.0 / 512},
+		o.newTicket, func(t *ticket) { t.lane, t.run = nil, nil })
 	o.wake.L, o.settled.L = &o.mu, &o.mu
 	return o
 }
@@ -69,7 +84,8 @@ func (o *order) take(seq uint64, sender string) {
 	}
 	t := o.append(sender)
 	o.tickets[seq] = t
-	t.patient = time.AfterFunc(ticketPatience, func() { o.giveUp(seq, t) })
+	t.seq, t.until = seq, time.Now().Add(ticketPatience)
+	t.patient.Reset(ticketPatience)
 }
 
 // claim says that the handler of message seq has started.
@@ -96,18 +112,17 @@ func (o *order) hand(seq uint64, sender string, run func()) bool {
 		}
 		t = o.append(sender)
 	}
-	if t.patient != nil {
-		t.patient.Stop()
-	}
+	t.patient.Stop()
 	o.forget(seq)
-	full := run != nil && (t.lane.waiting >= o.perLane || o.waiting >= o.total)
+	l := t.lane
+	full := run != nil && (l.waiting >= o.perLane || o.waiting >= o.total)
 	t.settled = true
 	if run != nil && !full {
 		t.run = run
-		t.lane.waiting++
+		l.waiting++
 		o.waiting++
 	}
-	o.advance(t.lane)
+	o.advance(l)
 	return !full
 }
 
@@ -150,13 +165,23 @@ func (o *order) close() {
 	o.workers.Wait()
 }
 
-func (o *order) giveUp(seq uint64, t *ticket) {
+// newTicket makes a ticket that is not waited for yet.
+func (o *order) newTicket() *ticket {
+	t := new(ticket)
+	t.patient = time.AfterFunc(ticketPatience, func() { o.giveUp(t) })
+	t.patient.Stop()
+	return t
+}
+
+// giveUp ends the wait for a ticket. It may come late, when the ticket is in the
+// pool or another's already.
+func (o *order) giveUp(t *ticket) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed || o.tickets[seq] != t {
+	if o.closed || o.tickets[t.seq] != t || time.Now().Before(t.until) {
 		return
 	}
-	o.forget(seq)
+	o.forget(t.seq)
 	t.settled = true
 	o.m.unclaimed.Inc()
 	o.advance(t.lane)
@@ -174,25 +199,29 @@ func (o *order) forget(seq uint64) {
 func (o *order) append(sender string) *ticket {
 	l := o.lanes[sender]
 	if l == nil {
-		l = &lane{sender: sender}
+		l = o.idle.Get()
+		l.sender = sender
 		o.lanes[sender] = l
 	}
-	t := &ticket{lane: l}
-	l.tickets = append(l.tickets, t)
+	t := o.unused.Get()
+	t.lane, t.settled = l, false
+	l.push(t)
 	return t
 }
 
 // advance drops what is settled with nothing to do from the head of the lane
 // and queues the lane for a worker when its head can run; o.mu is held.
 func (o *order) advance(l *lane) {
-	for len(l.tickets) > 0 && l.tickets[0].settled && l.tickets[0].run == nil {
-		l.tickets = l.tickets[1:]
+	for t := l.head(); t != nil && t.settled && t.run == nil; t = l.head() {
+		l.pop()
+		o.unused.Put(t)
 	}
-	switch {
+	switch t := l.head(); {
 	case l.running:
-	case len(l.tickets) == 0:
+	case t == nil:
 		delete(o.lanes, l.sender)
-	case l.tickets[0].settled:
+		o.idle.Put(l)
+	case t.settled:
 		l.running = true
 		o.ready = append(o.ready, l)
 		o.wake.Signal()
@@ -211,8 +240,10 @@ func (o *order) work() {
 		}
 		l := o.ready[0]
 		o.ready = o.ready[1:]
-		run := l.tickets[0].run
-		l.tickets = l.tickets[1:]
+		t := l.head()
+		l.pop()
+		run := t.run
+		o.unused.Put(t)
 		l.waiting--
 		o.waiting--
 		o.mu.Unlock()
@@ -222,5 +253,40 @@ func (o *order) work() {
 			l.running = false
 			o.advance(l)
 		}
+	}
+}
+
+// laneKept is how many tickets a lane may have room for and be used again.
+const laneKept = 64
+
+func (l *lane) clear() {
+	l.sender, l.waiting, l.running = "", 0, false
+	if cap(l.tickets) > laneKept {
+		l.tickets = nil
+	}
+}
+
+// head is the ticket that is next, nil when there is none.
+func (l *lane) head() *ticket {
+	if len(l.tickets) == 0 {
+		return nil
+	}
+	return l.tickets[l.first]
+}
+
+func (l *lane) push(t *ticket) {
+	if len(l.tickets) == cap(l.tickets) && 2*l.first >= len(l.tickets) && l.first > 0 { // there is room at the front
+		n := copy(l.tickets, l.tickets[l.first:])
+		clear(l.tickets[n:])
+		l.tickets, l.first = l.tickets[:n], 0
+	}
+	l.tickets = append(l.tickets, t)
+}
+
+// pop drops the head.
+func (l *lane) pop() {
+	l.tickets[l.first] = nil
+	if l.first++; l.first == len(l.tickets) {
+		l.tickets, l.first = l.tickets[:0], 0
 	}
 }

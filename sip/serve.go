@@ -8,12 +8,17 @@ import (
 
 	gosip "github.com/emiago/sipgo/sip"
 
+	"fengsui/internal/reuse"
 	"fengsui/sip/flow"
 	"fengsui/sip/intake"
 )
 
-// Request is a request that was received. It owns its memory.
+// Request is a request that was received. It is its handler's until that and what
+// it left for after the answer have returned; then it is used for another. Its
+// strings and its Body may be kept.
 type Request struct {
+	reuse.Lease
+
 	Method            string // upper case
 	URIUser           string // user part of the Request-URI
 	FromUser, FromTag string
@@ -85,7 +90,8 @@ func (e *Endpoint) serve(req *gosip.Request, tx gosip.ServerTransaction) {
 	e.gate.RUnlock()
 	defer e.handling.Done()
 
-	r := newRequest(req)
+	r := e.requests.Get()
+	r.fill(req)
 	e.order.claim(r.Seq)
 	var answer *gosip.Response
 	var after func()
@@ -109,11 +115,17 @@ func (e *Endpoint) serve(req *gosip.Request, tx gosip.ServerTransaction) {
 			e.log.Debug().Err(err).Str("device", r.FromUser).Str("method", r.Method).Msg("answer not sent")
 		}
 	}
-	if !e.order.hand(r.Seq, r.FromUser, after) {
+	if after == nil {
+		e.order.hand(r.Seq, r.FromUser, nil)
+		e.requests.Put(r)
+		return
+	}
+	if !e.order.hand(r.Seq, r.FromUser, func() { after(); e.requests.Put(r) }) {
 		e.m.dropped.Inc()
 		if held {
 			e.bodies.release(r.Flow.Remote.Addr(), len(r.Body))
 		}
+		e.requests.Put(r)
 	}
 }
 
@@ -183,7 +195,9 @@ func refusal(method string) int {
 // askDirect asks those who answer most messages in the intake, in the form
 // they know.
 func (e *Endpoint) askDirect(r *Request) (res *gosip.Response, answered bool) {
-	scanned, err := intake.Scan([]byte(r.msg.String()))
+	raw := e.print(r.msg)
+	defer e.buffers.Put(raw)
+	scanned, err := intake.Scan(raw.B)
 	if err != nil {
 		return e.response(r.msg, Response{Status: 400}), true
 	}
@@ -198,7 +212,10 @@ func (e *Endpoint) askDirect(r *Request) (res *gosip.Response, answered bool) {
 		return nil, true
 	}
 	// The same bytes as the intake would have sent, To tag included.
-	msg, err := gosip.ParseMessage(intake.AppendAnswer(nil, &scanned, a))
+	written := e.buffers.Get(len(raw.B))
+	defer func() { e.buffers.Put(written) }()
+	written.B = intake.AppendAnswer(written.B, &scanned, a)
+	msg, err := gosip.ParseMessage(written.B)
 	if res, ok := msg.(*gosip.Response); ok && err == nil {
 		res.SetTransport(r.msg.Transport())
 		return res, true
@@ -239,19 +256,12 @@ func (e *Endpoint) allowed() string {
 	return strings.Join(slices.Compact(methods), ", ")
 }
 
-func newRequest(req *gosip.Request) *Request {
-	r := &Request{
-		Method:            strings.ToUpper(string(req.Method)),
-		URIUser:           req.Recipient.User,
-		Event:             headerValue(req, "Event"),
-		SubscriptionState: headerValue(req, "Subscription-State"),
-		ContentType:       headerValue(req, "Content-Type"),
-		UserAgent:         headerValue(req, "User-Agent"),
-		Body:              req.Body(),
-		Flow:              flowOf(req),
-		At:                time.Now(),
-		msg:               req,
-	}
+// fill makes r of what the library parsed. All its fields are zero.
+func (r *Request) fill(req *gosip.Request) {
+	r.Method, r.URIUser = strings.ToUpper(string(req.Method)), req.Recipient.User
+	r.Event, r.SubscriptionState = headerValue(req, "Event"), headerValue(req, "Subscription-State")
+	r.ContentType, r.UserAgent = headerValue(req, "Content-Type"), headerValue(req, "User-Agent")
+	r.Body, r.Flow, r.At, r.msg = req.Body(), flowOf(req), time.Now(), req
 	if from := req.From(); from != nil {
 		r.FromUser = from.Address.User
 		r.FromTag, _ = from.Params.Get("tag")
@@ -267,7 +277,6 @@ func newRequest(req *gosip.Request) *Request {
 		r.CSeq = cseq.SeqNo
 	}
 	r.Seq, _ = strconv.ParseUint(headerValue(req, intake.HeaderSeq), 10, 64)
-	return r
 }
 
 // flowOf is the way back to the sender; zero when the intake gave none.

@@ -22,11 +22,11 @@ func TestRequestReachesItsHandler(t *testing.T) {
 	for _, transport := range []string{flow.UDP, flow.TCP} {
 		t.Run(transport, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				got := make(chan *sip.Request, 1)
+				got, judged := make(chan *sip.Request), make(chan struct{})
 				r := inMemory(t, nil, func(e *sip.Endpoint) {
 					e.Handle("NOTIFY", func(r *sip.Request) (sip.Response, func()) {
-						got <- r
-						return sip.Response{Status: 200, Headers: []intake.Header{{Name: "X-Test", Value: "yes"}}}, nil
+						after := func() { got <- r; <-judged } // it is r until this returns
+						return sip.Response{Status: 200, Headers: []intake.Header{{Name: "X-Test", Value: "yes"}}}, after
 					})
 				})
 				d := r.device(transport, "192.0.2.20:7001")
@@ -39,6 +39,7 @@ func TestRequestReachesItsHandler(t *testing.T) {
 					t.Errorf("answer:\n%s", headersOf(res))
 				}
 				h := <-got
+				defer close(judged)
 				listener := 0
 				if transport == flow.TCP {
 					listener = 1
@@ -51,7 +52,7 @@ func TestRequestReachesItsHandler(t *testing.T) {
 				}
 				if fmt.Sprint(h.Method, h.URIUser, h.FromUser, h.ToUser, h.FromTag, h.CallID, h.CSeq, h.Event, h.SubscriptionState, h.ContentType, h.UserAgent, h.Flow) !=
 					fmt.Sprint(want.Method, want.URIUser, want.FromUser, want.ToUser, want.FromTag, want.CallID, want.CSeq, want.Event, want.SubscriptionState, want.ContentType, want.UserAgent, want.Flow) {
-					t.Errorf("request = %+v, want %+v", h, want)
+					t.Errorf("request = %+v, want %+v", h, &want)
 				}
 			})
 		})

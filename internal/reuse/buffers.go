@@ -67,18 +67,30 @@ func (b *Buffers) Put(x *Buffer) {
 // Append adds bytes to x, or to a larger buffer that takes its place. A nil x is
 // an empty one.
 func (b *Buffers) Append(x *Buffer, p []byte) *Buffer {
-	switch {
-	case x == nil:
-		x = b.Get(len(p))
-	case len(x.B)+len(p) > cap(x.B):
-		// A message that was longer than announced is likely to grow again.
-		larger := b.Get(max(len(x.B)+len(p), 2*cap(x.B)))
-		larger.B = append(larger.B, x.B...)
-		b.Put(x)
-		x = larger
-	}
+	x = b.room(x, len(p))
 	x.B = append(x.B, p...)
 	return x
+}
+
+// AppendString is Append of a string.
+func (b *Buffers) AppendString(x *Buffer, s string) *Buffer {
+	x = b.room(x, len(s))
+	x.B = append(x.B, s...)
+	return x
+}
+
+// room is x if it holds n bytes more, else what takes its place.
+func (b *Buffers) room(x *Buffer, n int) *Buffer {
+	switch {
+	case x == nil:
+		return b.Get(n)
+	case len(x.B)+n <= cap(x.B):
+		return x
+	}
+	larger := b.Get(max(len(x.B)+n, 2*cap(x.B))) // what has grown is likely to grow again
+	larger.B = append(larger.B, x.B...)
+	b.Put(x)
+	return larger
 }
 
 func (b *Buffers) largest() *Pool[Buffer, *Buffer] { return b.pools[len(b.pools)-1] }

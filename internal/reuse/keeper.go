@@ -15,6 +15,10 @@ const (
 // A mean is over about this many sessions.
 const sessionsKept = 100_000
 
+// MostShare is what all pools and tables of a server together may keep of
+// memory.limit.
+const MostShare = 1.0 / 8
+
 // Sized is a pool or a table.
 type Sized interface {
 	Resize(size int)
