@@ -17,6 +17,7 @@ import (
 	"fengsui/gb28181"
 	"fengsui/gb28181/agenda"
 	"fengsui/gb28181/manscdp"
+	"fengsui/internal/reuse"
 	"fengsui/shadow"
 	"fengsui/sip"
 	"fengsui/sip/flow"
@@ -28,12 +29,13 @@ const ContentType = "Application/MANSCDP+xml"
 // Commander asks devices. Its methods may be called from any goroutine.
 type Commander struct {
 	// Set by New, never changed after.
-	cfg  Config
-	send Sender
-	dev  Devices
-	log  zerolog.Logger
-	m    *metrics
-	pace *rate.Limiter
+	cfg   Config
+	send  Sender
+	dev   Devices
+	log   zerolog.Logger
+	m     *metrics
+	pace  *rate.Limiter
+	calls *reuse.Pool[call, *call]
 
 	sn     atomic.Uint32
 	agenda *agenda.Agenda[gb28181.ID] // devices whose survey goes on
@@ -51,11 +53,27 @@ type question struct {
 	cmd    string // upper case
 }
 
-// call is one open question.
+// call is one open question. Commander.mu guards it while it is in open; it is
+// used again once it has left.
 type call struct {
+	reuse.Lease
+
 	sn     int
 	answer chan *manscdp.Message // has room for one
 	got    context.CancelFunc    // stops repeats of the request when its answer came first
+}
+
+const callBytes = 256 // with its channel
+
+func newCall() *call { return &call{answer: make(chan *manscdp.Message, 1)} }
+
+// clear lets go of an answer that nobody waited for any more.
+func (k *call) clear() {
+	k.got = nil
+	select {
+	case <-k.answer:
+	default:
+	}
 }
 
 // New builds a commander that starts nothing. reg may be nil.
@@ -68,6 +86,7 @@ func New(cfg Config, send Sender, dev Devices, log zerolog.Logger, reg prometheu
 		open:    make(map[question][]*call),
 		surveys: make(map[gb28181.ID]*survey),
 	}
+	c.calls = reuse.NewPool(cfg.Reuse, reuse.Spec{Name: "command_question", Level: reuse.Requests, Bytes: callBytes, Share: 1.0 / 512}, newCall, (*call).clear)
 	c.sn.Store(rand.Uint32N(1 << 20)) // answers to a former process are not taken for ours
 	c.steps = []step{{"DeviceInfo", true, c.askInfo}, {"DeviceStatus", true, c.askStatus}}
 	c.m = newMetrics(reg, c.countOpen, c.countSurveys)
@@ -194,22 +213,36 @@ func (c *Commander) Ask(ctx context.Context, id gb28181.ID, target string, sn in
 // question of its command is open at the device.
 func (c *Commander) Response(id gb28181.ID, m *manscdp.Message) bool {
 	c.Learn(id, m)
-	k := c.match(id, m)
-	if k == nil {
+	got, matched := c.give(id, m)
+	if !matched {
 		c.m.answers.WithLabelValues("none").Inc()
 		return false
 	}
-	select {
-	case k.answer <- m:
-		k.got()
-	default: // answered twice
+	if got != nil {
+		got()
 	}
 	return true
 }
 
-func (c *Commander) match(id gb28181.ID, m *manscdp.Message) *call {
+// give hands an answer to whoever waits for it. It returns what stops repeats of
+// the question, nil if it was answered before.
+func (c *Commander) give(id gb28181.ID, m *manscdp.Message) (got context.CancelFunc, matched bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	k := c.match(id, m)
+	if k == nil {
+		return nil, false
+	}
+	select {
+	case k.answer <- m:
+		return k.got, true
+	default: // answered twice
+		return nil, true
+	}
+}
+
+// match finds the question that an answer is to; mu is held.
+func (c *Commander) match(id gb28181.ID, m *manscdp.Message) *call {
 	open := c.open[question{id, strings.ToUpper(m.CmdType)}]
 	for _, k := range open {
 		if k.sn == m.SN {
@@ -240,7 +273,6 @@ func (c *Commander) Learn(id gb28181.ID, m *manscdp.Message) {
 }
 
 func (c *Commander) enter(id gb28181.ID, cmd string, sn int, got context.CancelFunc) (*call, error) {
-	k := &call{sn: sn, answer: make(chan *manscdp.Message, 1), got: got}
 	q := question{id, strings.ToUpper(cmd)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -248,6 +280,8 @@ func (c *Commander) enter(id gb28181.ID, cmd string, sn int, got context.CancelF
 		return nil, fmt.Errorf("%w: %d", ErrBusy, c.opened)
 	}
 	c.opened++
+	k := c.calls.Get()
+	k.sn, k.got = sn, got
 	c.open[q] = append(c.open[q], k)
 	return k, nil
 }
@@ -261,10 +295,12 @@ func (c *Commander) leave(id gb28181.ID, cmd string, k *call) {
 	for i := range open {
 		if open[i] == k {
 			open[i] = open[len(open)-1]
+			open[len(open)-1] = nil
 			open = open[:len(open)-1]
 			break
 		}
 	}
+	c.calls.Put(k)
 	if len(open) == 0 {
 		delete(c.open, q)
 	} else {

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"fengsui/gb28181"
+	"fengsui/internal/reuse"
 	"fengsui/shadow"
 	"fengsui/sip"
 	"fengsui/sip/flow"
@@ -47,6 +48,8 @@ type Config struct {
 	MaxOpen int
 	// Secret is the password for a device that challenges requests; may be nil.
 	Secret func(device gb28181.ID) string
+	// Reuse sizes the pool of open questions; nil: it stays at its smallest.
+	Reuse *reuse.Keeper
 }
 
 func (c *Config) setDefaults() {
