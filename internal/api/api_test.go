@@ -473,6 +473,56 @@ func TestSystemTellsVersionCountsAndAddresses(t *testing.T) {
 	}
 }
 
+func TestSystemTellsThePoolsAndTheirModel(t *testing.T) {
+	h := build(t)
+	var s struct {
+		Pools struct {
+			MemoryLimit int `json:"memory_limit"`
+			Devices     int
+			GCPeriod    float64 `json:"gc_period"`
+			Items       []struct {
+				Name, Level string
+				Size, Least int
+				HitRate     float64 `json:"hit_rate"`
+			}
+		}
+	}
+	h.do(h.admin, "GET", "/api/v1/system", nil).want(200).into(&s)
+	p := s.Pools
+	if p.MemoryLimit != 1<<30 || p.Devices != 7 || p.GCPeriod != 1.5 || len(p.Items) != 1 || p.Items[0].Name != "sip_request" ||
+		p.Items[0].Level != "request" || p.Items[0].Size != 8 || p.Items[0].Least != 12 || p.Items[0].HitRate != 0.75 {
+		t.Errorf("pools = %+v", p)
+	}
+}
+
+func TestLocalTokenOpensTheSystemAndNothingElse(t *testing.T) {
+	h := build(t)
+	token := func(secret string, left time.Duration) string {
+		s, err := api.LocalToken([]byte(secret), time.Now().Add(left))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	good := token(apiSecret, time.Minute)
+	h.do(good, "GET", "/api/v1/system", nil).want(200)
+	for _, path := range []string{"/api/v1/devices", "/api/v1/users", "/metrics", "/api/v1/sessions/current"} {
+		h.do(good, "GET", path, nil).want(401)
+	}
+	h.do("", "GET", "/api/v1/system?token="+good, nil).want(401)
+	for name, bad := range map[string]string{
+		"expired": token(apiSecret, -time.Second), "of another secret": token("another secret, long enough", time.Minute), "changed": good[:len(good)-2] + "xx",
+		"without signature": strings.SplitN(good, ".", 2)[0],
+	} {
+		if h.do(bad, "GET", "/api/v1/system", nil).StatusCode != 401 {
+			t.Errorf("a token that is %s opens it", name)
+		}
+	}
+	if _, err := api.LocalToken([]byte("short"), time.Now()); err == nil {
+		t.Error("a secret of 5 bytes signs")
+	}
+}
+
 func TestReadinessTellsStrangersNoDetail(t *testing.T) {
 	h := build(t, func(_ *api.Config, s *api.Services) { s.System = notReady{} })
 	if a := h.do("", "GET", "/readyz", nil).want(503); !strings.Contains(string(a.body), "the port is taken") {

@@ -44,6 +44,7 @@ type access struct {
 	role  Role // the least; nobody = open to all
 	query bool // ?token= may carry the session token or key, for clients that cannot set headers
 	play  bool // a signed play address will do
+	local bool // a token of [LocalToken] will do
 }
 
 // principal is who calls.
@@ -52,7 +53,7 @@ type principal struct {
 	role    Role
 	user    int64   // 0 for keys
 	session session // zero for keys
-	via     string  // session, key, play
+	via     string  // session, key, play, local
 }
 
 // guard lets through who may, and puts who it is into the call. A route that is
@@ -114,7 +115,11 @@ func (s *Server) authenticate(r *http.Request, need access) (principal, error) {
 		if !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(token) == "" {
 			return principal{}, fault.New(fault.NoCredentials, "Authorization is not Bearer")
 		}
-		return s.credential(r.Context(), strings.TrimSpace(token))
+		token = strings.TrimSpace(token)
+		if need.local && s.signer.checkLocal(token, time.Now()) == nil {
+			return principal{name: "a program on this machine", role: need.role, via: "local"}, nil
+		}
+		return s.credential(r.Context(), token)
 	}
 	if token := queryToken(r.URL); token != "" {
 		ours := strings.HasPrefix(token, sessionPrefix) || strings.HasPrefix(token, keyPrefix)

@@ -28,6 +28,7 @@ import (
 	"fengsui/gb28181/play"
 	"fengsui/gb28181/registrar"
 	"fengsui/internal/api"
+	"fengsui/internal/reuse"
 	"fengsui/internal/store"
 	"fengsui/media"
 	"fengsui/shadow/journal"
@@ -90,7 +91,7 @@ func build(t *testing.T, change ...func(*api.Config, *api.Services)) *house {
 
 	reg := prometheus.NewRegistry()
 	cfg := api.Config{
-		Instance: "here", Version: "test", Secret: []byte("0123456789abcdef"),
+		Instance: "here", Version: "test", Secret: []byte(apiSecret),
 		Console: fstest.MapFS{
 			"index.html":                {Data: []byte("<!doctype html><title>console</title>")},
 			"assets/app-1a2b3c4d.js":    {Data: []byte("console.log(1)")},
@@ -264,8 +265,14 @@ func (asker) Ask(context.Context, gb28181.ID, string, int) error { return nil }
 
 type facts struct{}
 
+// apiSecret signs the tokens of the server under test.
+const apiSecret = "0123456789abcdef"
+
 func (facts) Facts() api.Facts {
-	return api.Facts{Commit: "c0ffee", StartedAt: time.Now().Add(-time.Minute), Start: []api.Step{{Name: "shadows", Took: 1500 * time.Microsecond, Items: 7}}, SIPID: "34020000002000000001", SIPDomain: "3402000000", Addresses: map[string][]string{"sip": {"192.0.2.1:5060"}}}
+	return api.Facts{Commit: "c0ffee", StartedAt: time.Now().Add(-time.Minute), Start: []api.Step{{Name: "shadows", Took: 1500 * time.Microsecond, Items: 7}}, SIPID: "34020000002000000001", SIPDomain: "3402000000", Addresses: map[string][]string{"sip": {"192.0.2.1:5060"}},
+		Pools: reuse.State{Limit: 1 << 30, Devices: 7, Period: 1500 * time.Millisecond, Kept: []reuse.Row{{
+			Spec: reuse.Spec{Name: "sip_request", Level: reuse.Requests}, Size: 8, Least: 12, Counts: reuse.Counts{Taken: 4, Missed: 1},
+		}}}}
 }
 
 func (facts) Loading() []string { return nil }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"fengsui/internal/api/fault"
+	"fengsui/internal/reuse"
 )
 
 // Facts are what the process tells of itself.
@@ -27,6 +28,8 @@ type Facts struct {
 	Addresses map[string][]string
 	// Leases are counts of what is held: ports, ssrcs, dialogs, viewers.
 	Leases map[string]int
+	// Pools keep what is used again, in sizes that follow the devices.
+	Pools reuse.State
 	// Degraded says what is missing, in words; empty when all is well.
 	Degraded []string
 }
@@ -69,6 +72,7 @@ type systemOutput struct {
 		Counts    countsView          `json:"counts"`
 		Addresses map[string][]string `json:"addresses" doc:"listened at and told to devices, by what they serve"`
 		Leases    map[string]int      `json:"leases" doc:"what is held: ports, SSRCs, dialogs …"`
+		Pools     poolsView           `json:"pools" doc:"what is kept to be used again, and why so much"`
 		Degraded  []string            `json:"degraded" nullable:"false" doc:"what is missing; empty when all is well"`
 	}
 }
@@ -99,7 +103,7 @@ type stateCounts struct {
 }
 
 func (s *Server) addSystem() {
-	op(s, access{role: Viewer}, huma.Operation{OperationID: "get-system", Method: http.MethodGet, Path: "/api/v1/system", Tags: []string{"system"},
+	op(s, access{role: Viewer, local: true}, huma.Operation{OperationID: "get-system", Method: http.MethodGet, Path: "/api/v1/system", Tags: []string{"system"},
 		Summary: "Version, counts and addresses"}, s.system)
 }
 
@@ -122,6 +126,7 @@ func (s *Server) system(context.Context, *struct{}) (*systemOutput, error) {
 	}
 	b.SIP = sipView{f.SIPID, f.SIPDomain}
 	b.Addresses, b.Leases, b.Degraded = f.Addresses, f.Leases, append([]string{}, f.Degraded...)
+	b.Pools = viewPools(f.Pools)
 	c := &b.Counts
 	c.Devices.Online, c.Devices.Offline, c.Devices.Unknown = s.svc.Devices.Counts()
 	c.Devices.Total = c.Devices.Online + c.Devices.Offline + c.Devices.Unknown

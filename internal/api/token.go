@@ -20,23 +20,25 @@ import (
 const (
 	sessionPrefix = "fss_"
 	keyPrefix     = "fsk_"
+	localPrefix   = "fsl_"
 )
 
 // errBadToken is reported for a token that is not ours, changed or expired.
 var errBadToken = errors.New("token is not valid")
 
 // signer makes and checks tokens by HMAC-SHA256, with a key for each purpose.
-type signer struct{ session, play []byte }
+type signer struct{ session, play, local []byte }
 
 func newSigner(secret []byte) (*signer, error) {
 	if len(secret) < 16 {
 		return nil, fmt.Errorf("token secret has %d bytes, want at least 16", len(secret))
 	}
 	var s signer
-	var err1, err2 error
+	var err1, err2, err3 error
 	s.session, err1 = hkdf.Key(sha256.New, secret, nil, "fengsui api sessions v1", 32)
 	s.play, err2 = hkdf.Key(sha256.New, secret, nil, "fengsui play addresses v1", 32)
-	return &s, errors.Join(err1, err2)
+	s.local, err3 = hkdf.Key(sha256.New, secret, nil, "fengsui local calls v1", 32)
+	return &s, errors.Join(err1, err2, err3)
 }
 
 // session is what a session token says. The token is
@@ -90,6 +92,30 @@ func (s *signer) checkPlay(token string, key media.Key, now time.Time) error {
 		return errBadToken
 	}
 	expires, err := strconv.ParseInt(at, 36, 64)
+	if err != nil || now.Unix() >= expires {
+		return errBadToken
+	}
+	return nil
+}
+
+// LocalToken makes the token by which a program that can read this server's
+// secret asks how it is, and nothing else: "fsl_" base36(Unix seconds) "."
+// base64url(HMAC).
+func LocalToken(secret []byte, expires time.Time) (string, error) {
+	s, err := newSigner(secret)
+	if err != nil {
+		return "", err
+	}
+	at := localPrefix + strconv.FormatInt(expires.Unix(), 36)
+	return at + "." + mac(s.local, at), nil
+}
+
+func (s *signer) checkLocal(token string, now time.Time) error {
+	at, sum, ok := strings.Cut(token, ".")
+	if !ok || !hmac.Equal([]byte(sum), []byte(mac(s.local, at))) {
+		return errBadToken
+	}
+	expires, err := strconv.ParseInt(strings.TrimPrefix(at, localPrefix), 36, 64)
 	if err != nil || now.Unix() >= expires {
 		return errBadToken
 	}

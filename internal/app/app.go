@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -29,6 +30,7 @@ import (
 	"fengsui/gb28181/subscribe"
 	"fengsui/internal/api"
 	"fengsui/internal/lease"
+	"fengsui/internal/reuse"
 	"fengsui/internal/store"
 	"fengsui/internal/telemetry"
 	"fengsui/media/engine"
@@ -72,6 +74,7 @@ type App struct {
 	registry  *prometheus.Registry
 	book      *lease.Book
 	flight    *telemetry.Flight
+	reuse     *reuse.Keeper
 	store     *store.Store
 	journal   *journal.Journal
 	ring      *trace.Ring
@@ -106,7 +109,8 @@ func New(ctx context.Context, cfg configs.Config, logTo io.Writer) (_ *App, err 
 	if a.log, err = newLogger(&cfg, logTo); err != nil {
 		return nil, err
 	}
-	limitMemory(cfg.Memory.Limit)
+	a.reuse = reuse.NewKeeper(cmp.Or(limitMemory(cfg.Memory.Limit), assumedMemory))
+	a.registry.MustRegister(a.reuse)
 	a.book = lease.New(a.registry, a.part("leases"))
 	a.flight = telemetry.NewFlight(cfg.Telemetry.FlightRecorder)
 	err = a.step(ctx, stepStore, func(ctx context.Context) (_ int, err error) {
@@ -168,12 +172,12 @@ func (a *App) buildSignalling() (err error) {
 	}
 	a.endpoint, err = sip.New(sip.Config{
 		ID: cfg.SIP.ID, Domain: cfg.SIP.SIPDomain(), UserAgent: "Fengsui/" + Version, Listeners: listeners,
-		MaxBodies: int64(cfg.SIP.Guard.Bodies),
+		MaxBodies: int64(cfg.SIP.Guard.Bodies), Reuse: a.reuse,
 	}, a.intake, reg, a.part("sip"), a.registry)
 	if err != nil {
 		return err
 	}
-	a.command = command.New(command.Config{Rate: cfg.SIP.QueryRate, Secret: a.devicePassword}, a.endpoint, a.table, a.part("command"), a.registry)
+	a.command = command.New(command.Config{Rate: cfg.SIP.QueryRate, Secret: a.devicePassword, Reuse: a.reuse}, a.endpoint, a.table, a.part("command"), a.registry)
 	a.catalog = catalog.New(catalog.Config{Self: id}, a.command, a.store, a.part("catalog"), a.registry)
 	a.subscribe = subscribe.New(subscribe.Config{Pace: a.command.Pace, Secret: a.devicePassword}, subscribe.Over(a.endpoint), a.table, a.part("subscribe"), a.registry)
 	return nil
@@ -288,7 +292,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 // parts are what runs all the time.
 func (a *App) parts() []func(context.Context) error {
-	return append(a.bound(), tuneCollector, a.flight.Run, a.book.Run, a.store.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.play.Run, a.keepBans)
+	return append(a.bound(), a.tuneMemory, a.flight.Run, a.book.Run, a.store.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.play.Run, a.keepBans)
 }
 
 // bound are the parts that listen has bound sockets for, which their end closes.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"fengsui/configs"
+	"fengsui/internal/reuse"
 )
 
 // finding is one thing the doctor looked at.
@@ -28,11 +30,16 @@ type finding struct {
 var ErrUnhealthy = errors.New("something is broken; the remedies stand above")
 
 // Doctor looks at what the server will need on this machine and writes what is
-// wrong with the exact remedy. It opens and closes every port, so it must not
-// run beside a server with the same configuration.
+// wrong with the exact remedy. It opens and closes every port, unless a server
+// with the same configuration runs: that is asked for its pools instead.
 func Doctor(ctx context.Context, c configs.Config, out io.Writer) error {
 	var all []finding
-	all = append(all, checkPorts(ctx, &c)...)
+	if r, err := askRunning(ctx, &c); err == nil {
+		all = append(all, r.findings()...)
+	} else {
+		all = append(all, checkPorts(ctx, &c)...)
+		all = append(all, checkPools(&c))
+	}
 	all = append(all, checkAddresses(&c)...)
 	all = append(all, checkBuffers(), checkFiles(&c), checkMemory(&c), checkClock(&c))
 	all = append(all, checkDisk(&c)...)
@@ -183,15 +190,20 @@ func checkFiles(c *configs.Config) finding {
 }
 
 func checkMemory(c *configs.Config) finding {
-	n := int64(c.Memory.Limit)
-	if n == 0 {
-		n = machineMemory() / 4 * 3
-	}
+	n := memoryLimit(c.Memory.Limit)
 	f := finding{what: "memory", state: "ok", seen: fmt.Sprintf("%d MiB will be used at the most", n>>20)}
 	if total := machineMemory(); total > 0 && int64(c.Memory.Limit) > total {
 		f.state, f.remedy = "broken", fmt.Sprintf("memory.limit is above the %d MiB there are: lower it, or set it to 0", total>>20)
 	}
 	return f
+}
+
+// checkPools tells what pools may take of a server that does not run.
+func checkPools(c *configs.Config) finding {
+	limit := cmp.Or(memoryLimit(c.Memory.Limit), assumedMemory)
+	return finding{what: "pools", state: "ok", seen: fmt.Sprintf(
+		"at most %d MiB of memory.limit; their sizes follow devices × session ÷ collector's period, seen here while the server runs",
+		int64(reuse.MostShare*float64(limit))>>20)}
 }
 
 func checkClock(c *configs.Config) finding {

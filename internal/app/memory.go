@@ -10,20 +10,28 @@ import (
 	"time"
 
 	"fengsui/configs"
+	"fengsui/internal/reuse"
 )
 
 // limitMemory gives the runtime the configured limit, or 75 % of what the
 // cgroup or the machine has. It returns the limit in bytes, 0 when none is known.
 func limitMemory(configured configs.Size) int64 {
-	limit := int64(configured)
-	if limit == 0 {
-		limit = machineMemory() / 4 * 3
-	}
+	limit := memoryLimit(configured)
 	if limit > 0 {
 		debug.SetMemoryLimit(limit)
 	}
 	return limit
 }
+
+func memoryLimit(configured configs.Size) int64 {
+	if configured != 0 {
+		return int64(configured)
+	}
+	return machineMemory() / 4 * 3
+}
+
+// assumedMemory stands for a limit that is not known, bytes.
+const assumedMemory = 1 << 30
 
 // A small heap is kept small, a large one is collected less often: what the
 // collector's headroom costs in memory, it saves in time.
@@ -53,33 +61,80 @@ const (
 	giveBackLast = time.Minute // at most once in
 )
 
-// tuneCollector follows the heap until ctx ends. An operator's GOGC is left alone.
-func tuneCollector(ctx context.Context) error {
+// tickEvery is how often what is in use is looked at, for the sizes of pools.
+const tickEvery = time.Second
+
+// tuneMemory follows the heap and the pools until ctx ends. An operator's GOGC
+// is left alone.
+func (a *App) tuneMemory(ctx context.Context) error {
 	if os.Getenv("GOGC") == "" {
 		before := debug.SetGCPercent(tightPercent)
 		defer debug.SetGCPercent(before)
 	}
-	tick := time.NewTicker(tuneEvery)
+	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
-	percent, gave, last := tightPercent, time.Time{}, readHeap()
+	t, past := tuner{percent: tightPercent, last: readHeap(), at: time.Now()}, debug.GCStats{}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			h := readHeap()
-			if p := gcPercent(h.live); p != percent && os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(p)
-				percent = p
+			debug.ReadGCStats(&past)
+			a.reuse.Tick(now, a.devices(), collector(past.PauseEnd, now))
+			if now.Sub(t.at) >= tuneEvery {
+				t.tune(now)
 			}
-			quiet := h.allocated-last.allocated < quietRate*uint64(tuneEvery/time.Second)
-			if quiet && h.held > h.live+worthGiving && now.Sub(gave) >= giveBackLast {
-				debug.FreeOSMemory()
-				gave = now
-			}
-			last = h
 		}
 	}
+}
+
+// devices are those that may send: all but those known to be gone.
+func (a *App) devices() int {
+	online, _, unknown := a.table.Counts()
+	return online + unknown
+}
+
+// rhythm is how many periods of the collector make its mean.
+const rhythm = 8
+
+// collector is what past collections, the latest first, tell of the next. The
+// time since the latest counts as a period once it is longer than the mean: then
+// a burst is over.
+func collector(ends []time.Time, now time.Time) reuse.GC {
+	if len(ends) == 0 {
+		return reuse.GC{}
+	}
+	gc := reuse.GC{Last: ends[0]}
+	n := min(len(ends)-1, rhythm)
+	sum, open := ends[0].Sub(ends[n]), now.Sub(ends[0])
+	if n == 0 || open > sum/time.Duration(n) {
+		n++
+		sum += open
+	}
+	gc.Period = min(sum/time.Duration(n), reuse.LongestPeriod)
+	return gc
+}
+
+// tuner sets how far the heap may grow, and gives memory back. It belongs to
+// tuneMemory.
+type tuner struct {
+	percent  int
+	last     heap
+	at, gave time.Time
+}
+
+func (t *tuner) tune(now time.Time) {
+	h := readHeap()
+	if p := gcPercent(h.live); p != t.percent && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(p)
+		t.percent = p
+	}
+	quiet := h.allocated-t.last.allocated < quietRate*uint64(tuneEvery/time.Second)
+	if quiet && h.held > h.live+worthGiving && now.Sub(t.gave) >= giveBackLast {
+		debug.FreeOSMemory()
+		t.gave = now
+	}
+	t.last, t.at = h, now
 }
 
 // heap is the Go heap at one moment, bytes.

@@ -1,6 +1,9 @@
 package app
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestAGrowingHeapIsCollectedLessOften(t *testing.T) {
 	last := 0
@@ -13,5 +16,34 @@ func TestAGrowingHeapIsCollectedLessOften(t *testing.T) {
 	}
 	if gcPercent(100<<20) != 30 || gcPercent(1<<30) != 100 {
 		t.Errorf("ends are %d and %d, want 30 and 100", gcPercent(100<<20), gcPercent(1<<30))
+	}
+}
+
+func TestNextCollectionIsExpectedAfterTheMeanOfTheLast(t *testing.T) {
+	now := time.Now()
+	ago := func(seconds ...float64) (ends []time.Time) {
+		for _, s := range seconds {
+			ends = append(ends, now.Add(-time.Duration(s*float64(time.Second))))
+		}
+		return ends
+	}
+	for name, c := range map[string]struct {
+		ends   []time.Time
+		period time.Duration
+	}{
+		"none yet":                      {nil, 0},
+		"one":                           {ago(3), 3 * time.Second},
+		"a rhythm":                      {ago(1, 5, 9, 13), 4 * time.Second},
+		"only the last eight":           {ago(1, 2, 3, 4, 5, 6, 7, 8, 9, 900), time.Second},
+		"a burst that is over":          {ago(9, 10, 11), (9 + 2) * time.Second / 3},
+		"never more than the runtime's": {ago(900, 901), 2 * time.Minute},
+	} {
+		gc := collector(c.ends, now)
+		if gc.Period != c.period {
+			t.Errorf("%s: period %v, want %v", name, gc.Period, c.period)
+		}
+		if c.ends != nil && !gc.Next().Equal(c.ends[0].Add(c.period)) {
+			t.Errorf("%s: next at %v", name, gc.Next())
+		}
 	}
 }

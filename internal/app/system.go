@@ -26,7 +26,7 @@ func (a *App) addFirstAdministrator(ctx context.Context) (int, error) {
 func (a *App) Facts() api.Facts {
 	f := api.Facts{
 		Commit: Commit, StartedAt: a.start.begun, Start: a.start.steps(), SIPID: a.cfg.SIP.ID, SIPDomain: a.cfg.SIP.SIPDomain(),
-		Addresses: a.addresses(), Leases: a.leases(),
+		Addresses: a.addresses(), Leases: a.leases(), Pools: a.reuse.State(),
 	}
 	if a.whep == nil {
 		f.Degraded = append(f.Degraded, "WebRTC is off: media.webrtc_listen is empty")
