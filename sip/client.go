@@ -61,7 +61,7 @@ func (e *Endpoint) Do(ctx context.Context, p Peer, o Outgoing) (*Response, error
 // leg is our half of an exchange that keeps its Call-ID: a single request, a
 // dialog or a subscription.
 type leg struct {
-	reuse.Lease // of a single request; a dialog's ends with the dialog
+	reuse.Mark // of a single request; a dialog's ends with the dialog
 
 	callID, tag string // ours
 

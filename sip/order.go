@@ -36,7 +36,7 @@ type order struct {
 }
 
 type lane struct {
-	reuse.Lease
+	reuse.Mark
 
 	sender  string
 	tickets []*ticket
@@ -46,7 +46,7 @@ type lane struct {
 }
 
 type ticket struct {
-	reuse.Lease
+	reuse.Mark
 
 	seq     uint64
 	lane    *lane

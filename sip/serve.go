@@ -17,7 +17,7 @@ import (
 // it left for after the answer have returned; then it is used for another. Its
 // strings and its Body may be kept.
 type Request struct {
-	reuse.Lease
+	reuse.Mark
 
 	Method            string // upper case
 	URIUser           string // user part of the Request-URI

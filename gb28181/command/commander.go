@@ -56,7 +56,7 @@ type question struct {
 // call is one open question. Commander.mu guards it while it is in open; it is
 // used again once it has left.
 type call struct {
-	reuse.Lease
+	reuse.Mark
 
 	sn     int
 	answer chan *manscdp.Message // has room for one

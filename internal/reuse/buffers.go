@@ -11,7 +11,7 @@ const buffersShare = 1.0 / 128 // of memory.limit, for each class
 
 // Buffer is memory for a message.
 type Buffer struct {
-	Lease
+	Mark
 
 	// B has the length that its user gives it, at first 0. It must not be
 	// appended to beyond its capacity: see [Buffers.Append].

@@ -88,7 +88,7 @@ func returnedTwice(pool string) {
 func visit(v reflect.Value, name string, owned bool, f func(name string, v reflect.Value, owned bool)) {
 	t := v.Type()
 	switch {
-	case t == reflect.TypeFor[Lease](), t.PkgPath() == "sync":
+	case t == reflect.TypeFor[Mark](), t.PkgPath() == "sync":
 	case t.Kind() == reflect.Struct:
 		for i := range t.NumField() {
 			field := t.Field(i)

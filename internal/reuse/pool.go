@@ -26,10 +26,10 @@ type Spec struct {
 	Session time.Duration
 }
 
-// Item is what a pool holds: a pointer to a struct that embeds [Lease].
+// Item is what a pool holds: a pointer to a struct that embeds [Mark].
 type Item[T any] interface {
 	*T
-	lease() *Lease
+	mark() *Mark
 }
 
 // Pool keeps items that were returned for the next who takes one. The zero Pool
@@ -98,18 +98,18 @@ func (p *Pool[T, P]) Get() P {
 	}
 	if !ok {
 		item = p.fresh()
-		item.lease().begin()
+		item.mark().begin()
 		return item
 	}
 	p.poison.lift(p.spec.Name, (*T)(item))
-	item.lease().begin()
+	item.mark().begin()
 	return item
 }
 
 // Put returns an item, which the caller must not use from then on. One that is not out is
 // refused and counted; in race builds that panics.
 func (p *Pool[T, P]) Put(item P) {
-	if !item.lease().end() {
+	if !item.mark().end() {
 		p.twice.Add(1)
 		returnedTwice(p.spec.Name)
 		return

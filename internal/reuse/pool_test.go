@@ -12,7 +12,7 @@ import (
 
 // thing has a field of every kind that poison treats in its own way.
 type thing struct {
-	reuse.Lease
+	reuse.Mark
 
 	n      int
 	grid   [2][3]uint16
