@@ -103,6 +103,7 @@ type Endpoint struct {
 	order  *order
 	bodies *bodies
 	seen   *repeats
+	tokens tokens
 	routes routes
 	memory
 
@@ -157,7 +158,7 @@ func New(cfg Config, in *intake.Intake, direct intake.Direct, log zerolog.Logger
 	e.routes.lookup = cfg.Net.Route
 	e.memory = newMemory(cfg.Reuse)
 	var err error
-	if e.ua, err = newUA(cfg.ID, cfg.TimerT1, log, e.onStray); err != nil {
+	if e.ua, err = newUA(cfg.ID, cfg.TimerT1, log, e.tokens.redeem, e.onStray); err != nil {
 		return nil, fmt.Errorf("sip library: %w", err)
 	}
 	if e.srv, err = sipgo.NewServer(e.ua); err != nil {

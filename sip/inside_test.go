@@ -55,7 +55,7 @@ func TestLibraryCannotDial(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = ln.Close() }()
-	ua, err := newUA("x", 500*time.Millisecond, zerolog.Nop(), func(*gosip.Response) {})
+	ua, err := newUA("x", 500*time.Millisecond, zerolog.Nop(), new(tokens).redeem, func(*gosip.Response) {})
 	if err != nil {
 		t.Fatal(err)
 	}

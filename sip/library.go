@@ -18,12 +18,10 @@ import (
 
 // Sizes the library must not be narrower in than the intake, bytes.
 const (
-	largestMessage  = 65 << 20 // sip.max_body goes to 64 MiB; headers come on top
-	largestDatagram = 65507    // of IPv4
+	largestMessage  = 65 << 20            // sip.max_body goes to 64 MiB; headers come on top
+	largestDatagram = 65507               // of IPv4
+	largestPacket   = 2 * largestDatagram // repaired and stamped
 )
-
-// A stream peer that takes no bytes for this long loses its connection.
-const writeTimeout = 10 * time.Second
 
 // errNoDial ends every attempt of the library to open a connection: a device
 // behind NAT is reachable only on the connection it opened itself.
@@ -54,7 +52,7 @@ func setLibrary(t1 time.Duration) error {
 	gosip.Timer_J = 4 * time.Second
 	gosip.UDPMTUSize = largestDatagram + 200 // the library takes 200 off
 	gosip.ParseMaxMessageLength = largestMessage
-	gosip.TransportBufferReadSize = 65535 // the most it can say: larger ones with their stamps are answered 413
+	gosip.TransportBufferReadSize = tokenSize // one buffer for each connection, as long as it lasts
 	// Messages that do not know their endpoint: reference counts of
 	// connections, and reads that the intake sees and counts too.
 	gosip.SetDefaultLogger(slog.New(slog.DiscardHandler))
@@ -62,7 +60,7 @@ func setLibrary(t1 time.Duration) error {
 }
 
 // newUA builds the library's layers for one endpoint.
-func newUA(name string, t1 time.Duration, log zerolog.Logger, unmatched func(*gosip.Response)) (*sipgo.UserAgent, error) {
+func newUA(name string, t1 time.Duration, log zerolog.Logger, redeem gosip.TransportReadFilter, unmatched func(*gosip.Response)) (*sipgo.UserAgent, error) {
 	if err := setLibrary(t1); err != nil {
 		return nil, err
 	}
@@ -72,6 +70,7 @@ func newUA(name string, t1 time.Duration, log zerolog.Logger, unmatched func(*go
 		sipgo.WithUserAgentParser(gosip.NewParser(gosip.WithHeadersParsers(lenientParsers()))),
 		sipgo.WithUserAgentTransportLayerOptions(
 			gosip.WithTransportLayerLogger(logger),
+			gosip.WithTransportLayerReadFilter(redeem), // before the transports, which copy it
 			gosip.WithTransportLayerTransports(gosip.TransportsConfig{
 				TCP: newTCP(),
 				TLS: &gosip.TransportTLS{TransportTCP: newTCP()},
@@ -87,7 +86,6 @@ func newUA(name string, t1 time.Duration, log zerolog.Logger, unmatched func(*go
 
 func newTCP() *gosip.TransportTCP {
 	return &gosip.TransportTCP{
-		WriteTimeout: writeTimeout,
 		DialerCreate: func(net.Addr) net.Dialer {
 			return net.Dialer{ControlContext: func(context.Context, string, string, syscall.RawConn) error { return errNoDial }}
 		},

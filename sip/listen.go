@@ -162,7 +162,7 @@ func (e *Endpoint) bind(ctx context.Context, index int, address string) (*bound,
 		var pc net.PacketConn
 		if pc, err = e.cfg.Net.ListenPacket(ctx, e.family("udp", address), address); err == nil {
 			b.local = addrPort(pc.LocalAddr())
-			b.packet = newPacketReader(e, e.in.PacketConn(pc, index))
+			b.packet = newPacketReader(e, e.in.PacketConn(pc, index), make([]byte, largestPacket))
 		}
 	} else {
 		var ln net.Listener
@@ -171,7 +171,7 @@ func (e *Endpoint) bind(ctx context.Context, index int, address string) (*bound,
 			if l.Network == "tls" {
 				ln = tls.NewListener(ln, l.TLS)
 			}
-			b.listener = &streamListener{Listener: e.in.Listener(ln, l.Network, index), e: e, index: index, transport: l.Network}
+			b.listener = &streamListener{Listener: e.in.Listener(ln, l.Network, index), e: e}
 		}
 	}
 	if err != nil {

@@ -21,8 +21,7 @@ type peeked struct {
 }
 
 // peek reads the headers of a repaired request. It reports false for a
-// response, for ACK and CANCEL, which have no order to keep, and for bytes from
-// the middle of a long message.
+// response, and for ACK and CANCEL, which have no order to keep.
 func peek(raw []byte) (p peeked, ok bool) {
 	line, rest, found := bytes.Cut(raw, []byte("\r\n"))
 	if !found || !bytes.HasSuffix(line, []byte(" SIP/2.0")) ||

@@ -8,7 +8,7 @@ import (
 
 	gosip "github.com/emiago/sipgo/sip"
 
-	"fengsui/sip/flow"
+	"fengsui/sip/intake"
 )
 
 // Pause after an error of a listening socket: the library would end the
@@ -20,8 +20,9 @@ const (
 	handOverTime = 2 * time.Second // a spent reader stays: a handler that has not started by then answers from another port
 )
 
-// packetReader is the socket sipgo reads. It takes a ticket for each request,
-// in the order of receipt, and keeps the listener alive through errors.
+// packetReader is the socket sipgo reads: a token for each message. It takes a
+// ticket for each request, in the order of receipt, and keeps the listener alive
+// through errors.
 //
 // The library keeps the address of every source it was ever given until its
 // loop over the socket ends. So after some thousand of them another reader with
@@ -33,15 +34,16 @@ type packetReader struct {
 	reading chan struct{} // closed at the first read: the library knows the socket
 
 	// Used by ReadFrom.
-	last  string             // source
-	turns int                // of the source: at least as many as there were sources
-	spent chan struct{}      // closed when another reader should take over
-	next  chan *packetReader // gives that one, once it reads
+	message []byte             // sipgo has it until the next ReadFrom, of the reader that takes over too
+	last    string             // source
+	turns   int                // of the source: at least as many as there were sources
+	spent   chan struct{}      // closed when another reader should take over
+	next    chan *packetReader // gives that one, once it reads
 }
 
-func newPacketReader(e *Endpoint, inner net.PacketConn) *packetReader {
+func newPacketReader(e *Endpoint, inner net.PacketConn, message []byte) *packetReader {
 	return &packetReader{
-		PacketConn: inner, e: e, reading: make(chan struct{}), spent: make(chan struct{}), next: make(chan *packetReader, 1),
+		PacketConn: inner, e: e, message: message, reading: make(chan struct{}), spent: make(chan struct{}), next: make(chan *packetReader, 1),
 	}
 }
 
@@ -58,7 +60,7 @@ func (e *Endpoint) servePackets(first *packetReader) error {
 			return err
 		case <-r.spent:
 		}
-		n := newPacketReader(e, r.PacketConn)
+		n := newPacketReader(e, r.PacketConn, r.message)
 		r.next <- n
 		r = n
 	}
@@ -93,9 +95,10 @@ func (r *packetReader) ReadFrom(b []byte) (int, net.Addr, error) {
 				return 0, nil, net.ErrClosed
 			}
 		}
-		n, from, err := r.PacketConn.ReadFrom(b)
+		n, from, err := r.PacketConn.ReadFrom(r.message)
 		if err == nil {
-			if r.e.closing() && !isResponse(b[:n]) {
+			message := r.message[:n]
+			if r.e.closing() && !isResponse(message) {
 				continue
 			}
 			source := from.String()
@@ -104,10 +107,10 @@ func (r *packetReader) ReadFrom(b []byte) (int, net.Addr, error) {
 				r.turns++
 			}
 			r.own(source)
-			if p, ok := peek(b[:n]); ok && !r.e.seen.seen(p, source, time.Now(), gosip.Timer_J) {
+			if p, ok := peek(message); ok && !r.e.seen.seen(p, source, time.Now(), gosip.Timer_J) {
 				r.e.order.take(p.seq, string(p.sender))
 			}
-			return n, from, nil
+			return r.e.tokens.put(b, message), from, nil
 		}
 		if errors.Is(err, net.ErrClosed) || !r.e.pause() {
 			return 0, nil, net.ErrClosed
@@ -139,17 +142,15 @@ func (r *packetReader) own(source string) {
 
 // streamListener is the listener sipgo accepts from.
 type streamListener struct {
-	net.Listener
-	e         *Endpoint
-	index     int
-	transport string
+	*intake.Listener
+	e *Endpoint
 }
 
 func (l *streamListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if err == nil {
-			return l.e.newStream(c, l), nil
+			return l.e.newStream(c), nil
 		}
 		if errors.Is(err, net.ErrClosed) || !l.e.pause() {
 			return nil, net.ErrClosed
@@ -171,20 +172,24 @@ func (e *Endpoint) pause() bool {
 	}
 }
 
-// streamConn is a connection sipgo reads. Each read gives one message, or a
-// part of a long one.
+// The library's parser keeps, for the life of a connection, a buffer as large as
+// the largest piece it was ever given; and of a piece of 4 bytes or less it may
+// take CRs and LFs for a keep-alive.
+const (
+	largestPiece = 1 << 10
+	leastPiece   = 5
+)
+
+// streamConn is a connection sipgo reads: a token for each piece of a message.
 type streamConn struct {
-	net.Conn
+	*intake.Conn
 	e    *Endpoint
-	flow flow.Flow
 	once sync.Once
+	rest []byte // of the message sipgo is reading; used by Read
 }
 
-func (e *Endpoint) newStream(c net.Conn, l *streamListener) *streamConn {
-	s := &streamConn{Conn: c, e: e, flow: flow.Flow{
-		Transport: l.transport, Listener: l.index,
-		Local: addrPort(c.LocalAddr()), Remote: addrPort(c.RemoteAddr()),
-	}}
+func (e *Endpoint) newStream(c *intake.Conn) *streamConn {
+	s := &streamConn{Conn: c, e: e}
 	e.mu.Lock()
 	e.conns[s] = struct{}{}
 	e.mu.Unlock()
@@ -195,20 +200,33 @@ func (e *Endpoint) newStream(c net.Conn, l *streamListener) *streamConn {
 }
 
 func (s *streamConn) Read(b []byte) (int, error) {
-	for {
-		n, err := s.Conn.Read(b)
+	for len(s.rest) == 0 {
+		message, err := s.ReadMessage()
 		if err != nil {
-			return n, err // the library closes the connection
+			return 0, err // the library closes the connection
 		}
-		if s.e.closing() && !isResponse(b[:n]) {
+		if s.e.closing() && !isResponse(message) {
 			continue
 		}
-		if p, ok := peek(b[:n]); ok {
+		if p, ok := peek(message); ok {
 			s.e.order.take(p.seq, string(p.sender))
 		}
-		return n, nil
+		s.rest = message
 	}
+	n := min(len(s.rest), largestPiece)
+	if left := len(s.rest) - n; left > 0 && left < leastPiece {
+		n -= leastPiece - left
+	}
+	piece := s.rest[:n]
+	s.rest = s.rest[n:]
+	return s.e.tokens.put(b, piece), nil
 }
+
+// The intake keeps the times.
+
+func (s *streamConn) SetDeadline(time.Time) error      { return errors.ErrUnsupported }
+func (s *streamConn) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
+func (s *streamConn) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
 
 func (s *streamConn) Close() error {
 	err := s.Conn.Close()
@@ -220,10 +238,11 @@ func (s *streamConn) Close() error {
 func (s *streamConn) lost() {
 	s.once.Do(func() {
 		var gone []*Dialog
+		way := s.Flow()
 		s.e.mu.Lock()
 		delete(s.e.conns, s)
 		for _, d := range s.e.dialogs {
-			if f := d.to().Flow; f.Transport == s.flow.Transport && f.Remote == s.flow.Remote {
+			if f := d.to().Flow; f.Transport == way.Transport && f.Remote == way.Remote {
 				gone = append(gone, d)
 			}
 		}

@@ -11,15 +11,16 @@ type Config struct {
 	// MaxBody is the most bytes of a body, over any transport; default
 	// MaxMessageTCP less 64 KiB. A larger one is answered 413.
 	MaxBody int
-	// MaxPartial is the most bytes of all unfinished messages over 64 KiB
+	// MaxPartial is the most bytes of all unfinished messages over 4 KiB
 	// together; default 256 MiB. The connection that would exceed it is closed.
 	MaxPartial int64
 	// Conns is the most connections at once, ConnsPerIP from one address (of
 	// IPv6 one /64); defaults 100,000 and 4,096. More are refused. Sites behind
 	// NAT come from one address: a low ConnsPerIP locks cameras out.
 	Conns, ConnsPerIP int
-	// IdleTCP is how long a connection may be silent; default 10 min. It must
-	// be longer than the longest keepalive interval of any device.
+	// IdleTCP is how long a connection may be silent, at least; default 10 min. It
+	// ends at most an eighth of that later. It must be longer than the longest
+	// keepalive interval of any device.
 	IdleTCP time.Duration
 	// MessageTCP is how long a message may take from its first byte to its last, and
 	// a new connection to its first message; default 30 s.

@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"fengsui/sip/flow"
@@ -13,105 +15,109 @@ import (
 )
 
 const (
-	smallBuffer = 64 << 10 // bytes of an unfinished message that anyone may have
-	maxSkip     = 64 << 20 // bytes of a body over the limit that are read and thrown away
+	maxSkip = 64 << 20 // bytes of a body over the limit that are read and thrown away
 	// grace is how long a message waits for bytes that its Content-Length
 	// promises and its body does not need.
 	grace = time.Second
-	// tail is the least part of a long message: sipgo takes CRs and LFs that
-	// are read alone for a keep-alive.
-	tail = 5
+	// slack is the part of the idle time by which a silent connection may be
+	// closed late, so that a message need not set a timer.
+	slack = 8
 )
 
-// conn is one peer's connection. Read is called by one goroutine; what only it
-// uses is marked so.
-type conn struct {
-	net.Conn
+// Conn is one peer's connection. ReadMessage is called by one goroutine; what
+// only it uses is marked so. All else may be called from any.
+//
+// While nothing is to be read a Conn holds no buffer: it waits for bytes first,
+// by the descriptor of a socket, by a single byte of anything else. A TLS
+// connection keeps the buffers of crypto/tls for itself, the largest record it
+// has been sent.
+type Conn struct {
+	conn net.Conn
+	raw  syscall.RawConn // of conn; nil if it is no socket
 	in   *Intake
 	flow flow.Flow
-
-	// Used by Read.
-	framer   framer
-	buf      *[]byte // bytes read and not consumed; nil between messages
-	pending  []byte  // the rest of a message too long for one Read
-	reserved int64   // of the intake's partial bytes
-	begun    time.Time
-	heard    bool // a whole message has come
-	junk     bool // between messages, and skipping
-	silent   bool // the framer's grace has passed
-
 	once sync.Once
+
+	reserved atomic.Int64 // of the intake's partial bytes
+
+	// Used by ReadMessage.
+	reading *reading // nil between messages
+	gap     gap      // of the framer, while there is no reading
+	begun   time.Time
+	until   time.Time // the read deadline
+	heard   bool      // a whole message has come
+	junk    bool      // between messages, and skipping
+	one     [1]byte   // of a connection that is no socket
+	some    func(fd uintptr) bool
+	n       int // of the read under way
+	err     error
 }
 
-func (in *Intake) newConn(c net.Conn, transport string, listener int) *conn {
-	return &conn{
-		Conn: c, in: in,
+func (in *Intake) newConn(c net.Conn, transport string, listener int) *Conn {
+	conn := &Conn{
+		conn: c, in: in, begun: time.Now(), raw: rawConn(c),
 		flow: flow.Flow{
 			Transport: transport, Listener: listener,
 			Local: addrPort(c.LocalAddr()), Remote: addrPort(c.RemoteAddr()),
 		},
-		framer: framer{maxMessage: in.cfg.MaxMessageTCP, maxBody: in.cfg.MaxBody},
-		begun:  time.Now(),
 	}
+	conn.some = conn.readSome
+	return conn
 }
 
-// Read returns the next message that is not answered here.
-func (c *conn) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
+// Flow is the way the connection is.
+func (c *Conn) Flow() flow.Flow { return c.flow }
+
+// LocalAddr is our end.
+func (c *Conn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
+
+// RemoteAddr is the peer's end.
+func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+
+// ReadMessage returns the next message that is not answered here, whole,
+// repaired and stamped. The caller has its bytes until the next call. The error
+// is io.EOF whatever ended the connection, which is closed then.
+func (c *Conn) ReadMessage() ([]byte, error) {
 	for {
-		if len(c.pending) > 0 {
-			return c.part(p), nil
+		if c.reading != nil {
+			message, err := c.in.crew.cut(c)
+			if message != nil || err != nil {
+				return message, err
+			}
 		}
-		n, err := c.cut(p)
-		if n > 0 || err != nil {
-			return n, err
-		}
-		if err := c.fill(p); err != nil {
-			return 0, err
+		if err := c.fill(); err != nil {
+			return nil, err
 		}
 	}
 }
 
-// part returns the next part of a long message, and never leaves a short one.
-func (c *conn) part(p []byte) int {
-	n := min(len(p), len(c.pending))
-	if left := len(c.pending) - n; left > 0 && left < tail && n > tail {
-		n -= tail - left
-	}
-	copy(p, c.pending[:n])
-	if c.pending = c.pending[n:]; len(c.pending) == 0 {
-		c.pending = nil
-	}
-	return n
-}
-
-// cut handles the whole messages there are. It returns the bytes of p it
-// filled, 0 when more must be read.
-func (c *conn) cut(p []byte) (int, error) {
-	if c.buf == nil {
-		return 0, nil
-	}
-	b := *c.buf
-	defer func() { c.keep(b) }() // the rest, whatever becomes of it
+// cut handles the whole messages there are, until one is to be handed on. It
+// returns nil when more must be read.
+func (c *Conn) cut() ([]byte, error) {
+	r := c.reading
+	r.take(c.in)
 	for {
-		part, n := c.framer.next(b)
-		if part == partMore && c.silent {
-			part, n = c.framer.flush()
+		part, n := r.framer.next(r.rest())
+		if part == partMore && r.silent {
+			part, n = r.framer.flush()
 		}
-		c.silent = false
+		r.silent = false
 		switch part {
 		case partMore:
-			return 0, nil
+			c.flush()
+			r.give(c.in)
+			if len(r.rest()) == 0 {
+				c.release()
+			}
+			return nil, nil
 		case partLost:
-			return 0, c.end(closeJunk)
+			return nil, c.end(closeJunk)
 		}
-		message := b[:n]
-		b = b[n:]
+		raw := r.rest()[:n]
+		r.at += n
 		switch part {
 		case partPing:
-			_, _ = c.write([]byte("\r\n")) // RFC 5626, 4.4.1; a failure closes, which the next read sees
+			r.answers = append(r.answers, "\r\n"...) // RFC 5626, 4.4.1
 		case partJunk:
 			if !c.junk {
 				c.junk = true
@@ -119,97 +125,51 @@ func (c *conn) cut(p []byte) (int, error) {
 				c.in.faults.Warn().Stringer("flow", c.flow).Msg("bytes between messages skipped")
 			}
 		case partMessage, partTooLarge:
-			if filled := c.message(p, message, part == partTooLarge); filled > 0 {
-				return filled, nil
+			if out := c.message(raw, part == partTooLarge); out != nil {
+				c.flush() // what sipgo answers must not overtake it
+				return out, nil
 			}
-			if c.framer.skip > maxSkip {
-				return 0, c.end(closeJunk)
+			if r.framer.skip > maxSkip {
+				return nil, c.end(closeJunk)
 			}
 		case partMore, partLost, partSkip:
 		}
 	}
 }
 
-// message handles one message, and returns how much of p it filled with it.
-func (c *conn) message(p, raw []byte, tooLarge bool) int {
+// message handles one message, and returns what of it is to be handed on.
+func (c *Conn) message(raw []byte, tooLarge bool) []byte {
 	c.heard, c.junk, c.begun = true, false, time.Now()
-	w := c.in.works.Get().(*work)
-	defer c.in.works.Put(w)
-	if tooLarge {
-		if err := w.head.parse(raw); err == nil {
-			c.in.tooLarge(w, raw, c.flow, c.begun, c)
-		} else {
-			c.in.malformed(w, raw, c.flow, c.begun, c, err)
-		}
-		return 0
+	w := c.reading.work
+	if !tooLarge {
+		return c.in.take(w, raw, c.flow, c)
 	}
-	out := c.in.take(w, raw, c.flow, c)
-	if out == nil {
-		return 0
+	if err := w.head.parse(raw); err == nil {
+		c.in.tooLarge(w, raw, c.flow, c.begun, c)
+	} else {
+		c.in.malformed(w, raw, c.flow, c.begun, c, err)
 	}
-	if len(out) <= len(p) {
-		n := copy(p, out)
-		if cap(w.out) > smallBuffer {
-			w.out = nil
-		}
-		return n
-	}
-	c.pending, w.out = out, nil
-	return c.part(p)
+	return nil
 }
 
-// keep keeps the bytes not consumed, or gives the buffer back.
-func (c *conn) keep(b []byte) {
-	switch {
-	case c.buf == nil: // freed at the end
-	case len(b) == 0:
-		c.free()
-	case len(b) < len(*c.buf):
-		*c.buf = append((*c.buf)[:0], b...) // moved to the front
-	}
-}
-
-func (c *conn) free() {
-	if cap(*c.buf) <= smallBuffer {
-		*c.buf = (*c.buf)[:0]
-		c.in.buffers.Put(c.buf)
-	}
-	c.buf = nil
-	c.in.partial.Add(-c.reserved)
-	c.reserved = 0
-}
-
-// fill reads more. It uses p, which is empty now, to read into, so that an idle
-// connection holds no memory but its reader's.
-func (c *conn) fill(p []byte) error {
-	now := time.Now()
-	deadline, reason := now.Add(c.in.cfg.IdleTCP), closeIdle
-	switch unfinished := c.buf != nil; {
-	case unfinished && c.framer.waiting():
-		deadline = now.Add(grace)
-	case unfinished || !c.heard:
-		deadline, reason = c.begun.Add(c.in.cfg.MessageTCP), closeSlow
-	}
-	if err := c.Conn.SetReadDeadline(deadline); err != nil {
+// fill waits for more and reads it.
+func (c *Conn) fill() error {
+	reason, err := c.arm()
+	if err != nil {
 		return c.end(closeError)
 	}
-	n, err := c.Conn.Read(p)
+	idle := c.reading == nil
+	n, err := c.read()
 	if n > 0 {
-		if c.buf == nil {
-			c.buf = c.in.buffers.Get().(*[]byte)
-			if c.heard {
-				c.begun = now
-			}
+		if idle && c.heard {
+			c.begun = time.Now()
 		}
-		*c.buf = append(*c.buf, p[:n]...)
 		return c.reserve()
 	}
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		if c.buf != nil && c.framer.waiting() {
-			c.silent = true
+		if c.reading != nil && c.reading.framer.waiting() {
+			c.reading.silent = true
 			return nil
 		}
 		return c.end(reason)
@@ -221,36 +181,113 @@ func (c *conn) fill(p []byte) error {
 	return c.end(closeError)
 }
 
+// arm sets the time until which the next bytes must be there, and tells why the
+// connection ends then. The idle time is set only when less than that is left.
+func (c *Conn) arm() (reason string, err error) {
+	idle := c.in.cfg.IdleTCP
+	var until time.Time
+	switch now := time.Now(); {
+	case c.reading != nil && c.reading.framer.waiting():
+		until = now.Add(grace)
+	case c.reading != nil || !c.heard:
+		until, reason = c.begun.Add(c.in.cfg.MessageTCP), closeSlow
+	case c.until.Sub(now) >= idle:
+		return closeIdle, nil
+	default:
+		until, reason = now.Add(idle+idle/slack), closeIdle
+	}
+	if until.Equal(c.until) {
+		return reason, nil
+	}
+	c.until = until
+	return reason, c.conn.SetReadDeadline(until)
+}
+
+// read waits for bytes and reads them into the reading, of which there is one
+// when there are some.
+func (c *Conn) read() (int, error) {
+	switch {
+	case c.raw != nil:
+		c.n, c.err = 0, nil
+		if err := c.raw.Read(c.some); err != nil {
+			return 0, err
+		}
+		if c.n == 0 && c.err == nil {
+			return 0, io.EOF
+		}
+		return c.n, c.err
+	case c.reading == nil:
+		n, err := c.conn.Read(c.one[:])
+		if n > 0 {
+			c.reading = c.newReading()
+			c.reading.buf = append(c.reading.buf, c.one[0])
+		}
+		return n, err
+	}
+	n, err := c.conn.Read(c.reading.room())
+	c.reading.buf = c.reading.buf[:len(c.reading.buf)+n]
+	return n, err
+}
+
+// readSome is called with the socket's descriptor when there may be something to
+// read, until it returns true.
+func (c *Conn) readSome(fd uintptr) bool {
+	r := c.reading
+	if r == nil {
+		r = c.newReading()
+	}
+	var again bool
+	if c.n, again, c.err = readSocket(fd, r.room()); again || c.n == 0 {
+		if c.reading == nil {
+			r.free(c.in)
+		}
+		return !again
+	}
+	r.buf = r.buf[:len(r.buf)+c.n]
+	c.reading = r
+	return true
+}
+
 // reserve accounts for the buffer of a long unfinished message.
-func (c *conn) reserve() error {
-	size := int64(cap(*c.buf))
-	if size <= smallBuffer || size == c.reserved {
+func (c *Conn) reserve() error {
+	size := int64(cap(c.reading.buf))
+	if size <= smallBuffer {
 		return nil
 	}
-	total := c.in.partial.Add(size - c.reserved)
-	c.reserved = size
-	if total > c.in.cfg.MaxPartial {
+	if total := c.in.partial.Add(size - c.reserved.Swap(size)); total > c.in.cfg.MaxPartial {
 		return c.end(closeMemory)
 	}
 	return nil
 }
 
-// end closes the connection from within Read. What it returns makes sipgo stop
-// reading without an error line for what a peer did.
-func (c *conn) end(reason string) error {
-	_ = c.finish(reason) // sipgo is told below
-	if c.buf != nil {
-		c.free()
+func (c *Conn) unreserve() { c.in.partial.Add(-c.reserved.Swap(0)) }
+
+// release gives back what a connection needs only while it has bytes to look at.
+func (c *Conn) release() {
+	c.gap = c.reading.framer.gap
+	c.reading.free(c.in)
+	c.reading = nil
+	c.unreserve()
+}
+
+// end closes the connection from within ReadMessage. What it returns makes sipgo
+// stop reading without an error line for what a peer did.
+func (c *Conn) end(reason string) error {
+	if c.reading != nil {
+		c.flush()
+		c.release()
 	}
+	_ = c.finish(reason) // sipgo is told below
 	return io.EOF
 }
 
 // Close closes the connection.
-func (c *conn) Close() error { return c.finish(closeLocal) }
+func (c *Conn) Close() error { return c.finish(closeLocal) }
 
-func (c *conn) finish(reason string) (err error) {
+func (c *Conn) finish(reason string) (err error) {
 	c.once.Do(func() {
-		err = c.Conn.Close()
+		err = c.conn.Close()
+		c.unreserve()
 		c.in.metrics.closed.WithLabelValues(reason).Inc()
 		c.in.metrics.connections.of(c.flow.Transport).Dec()
 		c.in.conns.release(c.flow.Remote.Addr())
@@ -263,34 +300,49 @@ func (c *conn) finish(reason string) (err error) {
 }
 
 // Write sends what sipgo has to send.
-func (c *conn) Write(p []byte) (int, error) {
+func (c *Conn) Write(p []byte) (int, error) {
 	at := time.Now() // before the answer can be there
 	n, err := c.write(p)
 	if err == nil {
 		c.in.ring.Add(at, trace.Out, c.flow, p)
-		c.count(n)
+		c.count(1, n)
 	}
 	return n, err
 }
 
-func (c *conn) send(answer []byte) {
-	if n, err := c.write(answer); err == nil {
-		c.count(n)
+// send keeps an answer until those to the other messages that came with its
+// request are there too.
+func (c *Conn) send(answer []byte) {
+	r := c.reading
+	r.answers = append(r.answers, answer...)
+	if r.answered++; len(r.answers) >= maxAnswers {
+		c.flush()
 	}
 }
 
-func (c *conn) count(n int) {
-	c.in.metrics.sent.of(c.flow.Transport).Inc()
-	c.in.metrics.sentBytes.of(c.flow.Transport).Add(float64(n))
+// flush sends the answers. A failure closes, which the next read sees.
+func (c *Conn) flush() {
+	r := c.reading
+	if len(r.answers) == 0 {
+		return
+	}
+	if n, err := c.write(r.answers); err == nil {
+		c.count(r.answered, n)
+	}
+	r.answers, r.answered = r.answers[:0], 0
+}
+
+func (c *Conn) count(messages, bytes int) {
+	c.in.metrics.sent.of(c.flow.Transport).Add(float64(messages))
+	c.in.metrics.sentBytes.of(c.flow.Transport).Add(float64(bytes))
 }
 
 // write counts errors, and closes a connection that takes no more: part of a
 // message may be on the wire.
-func (c *conn) write(p []byte) (n int, err error) {
-	if err = c.Conn.SetWriteDeadline(time.Now().Add(c.in.cfg.WriteTimeout)); err == nil {
-		n, err = c.Conn.Write(p)
-	}
-	if err != nil {
+func (c *Conn) write(p []byte) (n int, err error) {
+	w := c.in.writings.Get().(*writing)
+	defer c.in.writings.Put(w)
+	if n, err = w.write(c, p); err != nil {
 		c.in.metrics.writeErrors.WithLabelValues(writeFailed).Inc()
 		_ = c.finish(closeError) // the write's error says more
 	}

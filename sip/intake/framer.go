@@ -41,7 +41,12 @@ type framer struct {
 	root     root
 	flushAt  int // bytes that make a message if nothing more comes; 0 none
 
-	ping int // characters of CR LF CR LF seen between messages
+	gap
+}
+
+// gap is what a framer knows between messages.
+type gap struct {
+	ping int // characters of CR LF CR LF seen
 	junk int // bytes skipped since the last message
 	skip int // bytes of a body that is over the limit, still to come
 }
@@ -99,7 +104,7 @@ func (f *framer) done(p part, n int) (part, int) {
 }
 
 func (f *framer) reset() {
-	*f = framer{maxMessage: f.maxMessage, maxBody: f.maxBody, junk: f.junk, skip: f.skip}
+	*f = framer{maxMessage: f.maxMessage, maxBody: f.maxBody, gap: gap{junk: f.junk, skip: f.skip}}
 }
 
 // between skips what stands between messages, and reports partMessage where

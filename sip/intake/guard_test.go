@@ -40,7 +40,7 @@ func TestWhatIsNotAdmittedIsNotLookedAt(t *testing.T) {
 		r, g := guarded(t)
 		g.closed.Store(true)
 		r.packets(65536)
-		r.streams(4096)
+		r.streams()
 		p := r.peer(camera)
 		p.send(register("a", ""))
 		if a := p.answer(); a != "" || len(r.direct.calls()) != 0 {

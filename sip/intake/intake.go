@@ -32,12 +32,15 @@ type Intake struct {
 	shown   shown
 	storm   storm
 	works   sync.Pool // *work
-	buffers sync.Pool // *[]byte, for connections
+
+	readings sync.Pool // *reading
+	writings sync.Pool // *writing
 
 	onClose atomic.Pointer[func(flow.Flow)]
 	seq     atomic.Uint64
-	partial atomic.Int64 // bytes of unfinished messages over 64 KiB
+	partial atomic.Int64 // bytes of unfinished messages over 4 KiB
 	conns   connections
+	crew    crew
 }
 
 // New returns an intake that answers through d. A nil d leaves everything to
@@ -51,7 +54,9 @@ func New(cfg Config, d Direct, ring *trace.Ring, reg prometheus.Registerer, log 
 		answers: newAnswers(cfg.Answers),
 		noted:   noted{seed: maphash.MakeSeed()},
 		works:   sync.Pool{New: func() any { return new(work) }},
-		buffers: sync.Pool{New: func() any { return new([]byte) }},
+
+		readings: sync.Pool{New: func() any { return new(reading) }},
+		writings: sync.Pool{New: func() any { return newWriting() }},
 	}
 	in.metrics = newMetrics(reg, &in.storm)
 	return in

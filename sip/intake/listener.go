@@ -8,24 +8,37 @@ import (
 	"time"
 )
 
-// Listener wraps a listener of TCP or TLS connections, as transport says, whose
-// index among our listeners is given. Each Read of its connections returns one
-// whole message, repaired and stamped, or a part of it if the buffer is too
-// small. Accept ends only when the listener is closed.
-func (in *Intake) Listener(inner net.Listener, transport string, listener int) net.Listener {
-	return &framing{Listener: inner, in: in, transport: transport, index: listener}
-}
-
-type framing struct {
-	net.Listener
+// Listener accepts connections over TCP or TLS whose messages the intake
+// answers, or hands on repaired and stamped.
+type Listener struct {
+	inner     net.Listener
 	in        *Intake
 	transport string
 	index     int
+	once      sync.Once
 }
 
-func (l *framing) Accept() (net.Conn, error) {
+// Listener wraps a listener of TCP or TLS connections, as transport says, whose
+// index among our listeners is given.
+func (in *Intake) Listener(inner net.Listener, transport string, listener int) *Listener {
+	in.crew.hold()
+	return &Listener{inner: inner, in: in, transport: transport, index: listener}
+}
+
+// Addr is where it listens.
+func (l *Listener) Addr() net.Addr { return l.inner.Addr() }
+
+// Close ends Accept. Connections stay.
+func (l *Listener) Close() error {
+	l.once.Do(l.in.crew.release)
+	return l.inner.Close()
+}
+
+// Accept waits for the next connection that is within the limits. It fails only
+// when the listener is closed.
+func (l *Listener) Accept() (*Conn, error) {
 	for failed := 0; ; {
-		c, err := l.Listener.Accept()
+		c, err := l.inner.Accept()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return nil, err

@@ -89,7 +89,7 @@ type rig struct {
 type handed struct {
 	message string
 	from    net.Addr
-	conn    net.Conn
+	conn    *intake.Conn
 }
 
 func newRig(t *testing.T, cfg intake.Config) *rig {
@@ -137,12 +137,28 @@ func (r *rig) read(c net.PacketConn, size int) {
 }
 
 // streams serves TCP, one reader per connection as sipgo has it.
-func (r *rig) streams(size int) {
+func (r *rig) streams() {
 	r.t.Helper()
 	inner, err := r.net.Listen(context.Background(), "tcp", home)
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.serve(inner)
+}
+
+// sockets is streams on a socket of the system's; it returns its address.
+func (r *rig) sockets() net.Addr {
+	r.t.Helper()
+	var lc net.ListenConfig
+	inner, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.serve(inner)
+	return inner.Addr()
+}
+
+func (r *rig) serve(inner net.Listener) {
 	l := r.in.Listener(inner, flow.TCP, 1)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -153,13 +169,12 @@ func (r *rig) streams(size int) {
 			}
 			wg.Go(func() {
 				defer c.Close()
-				b := make([]byte, size)
 				for {
-					n, err := c.Read(b)
+					message, err := c.ReadMessage()
 					if err != nil {
 						return
 					}
-					r.handed <- handed{message: string(b[:n]), conn: c}
+					r.handed <- handed{message: string(message), conn: c}
 				}
 			})
 		}
