@@ -94,9 +94,14 @@ func newTCP() *gosip.TransportTCP {
 
 // lenientParsers are sipgo's, but a header that cannot be parsed becomes an
 // opaque one instead of losing the message. Via and Content-Length stay strict:
-// without them there is nowhere to answer and no boundary.
+// without them there is nowhere to answer and no boundary. Addresses are parsed
+// when they are asked for: until then they are what the peer wrote, which our
+// answers repeat.
 func lenientParsers() map[string]gosip.HeaderParser {
 	parsers := maps.Clone(gosip.DefaultHeadersParser()) // the default is shared
+	for _, name := range [...]string{"from", "f", "to", "t", "contact", "m"} {
+		delete(parsers, name)
+	}
 	for name, parse := range parsers {
 		switch name {
 		case "via", "v", "content-length", "l":

@@ -211,16 +211,25 @@ func (e *Endpoint) askDirect(r *Request) (res *gosip.Response, answered bool) {
 	if a.Status == 0 {
 		return nil, true
 	}
-	// The same bytes as the intake would have sent, To tag included.
 	written := e.buffers.Get(len(raw.B))
 	defer func() { e.buffers.Put(written) }()
 	written.B = intake.AppendAnswer(written.B, &scanned, a)
-	msg, err := gosip.ParseMessage(written.B)
-	if res, ok := msg.(*gosip.Response); ok && err == nil {
-		res.SetTransport(r.msg.Transport())
-		return res, true
+	return verbatim(string(written.B), a.Status, r.msg), true
+}
+
+// verbatim is an answer that the library sends as it stands, so that it has the
+// bytes that the intake would have sent: typed headers would be written anew.
+func verbatim(text string, status int, req *gosip.Request) *gosip.Response {
+	first, lines, _ := strings.Cut(text, "\r\n")
+	_, reason, _ := strings.Cut(strings.TrimPrefix(first, "SIP/2.0 "), " ")
+	res := gosip.NewResponse(status, reason)
+	for line := range strings.SplitSeq(lines, "\r\n") {
+		if name, value, ok := strings.Cut(line, ": "); ok {
+			res.AppendHeader(gosip.NewHeader(name, value))
+		}
 	}
-	return e.response(r.msg, Response{Status: a.Status, Reason: a.Reason, Headers: a.Headers}), true
+	res.SetTransport(req.Transport())
+	return res
 }
 
 // response builds an answer of ours.

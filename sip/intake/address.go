@@ -374,8 +374,8 @@ func parseVia(value []byte) (v via, ok bool) {
 
 // appendTo appends the hop in the form sipgo reads. An absent branch is made
 // of the message's other fields, with rport set that parameter stands there
-// without a value.
-func (v *via) appendTo(dst []byte, h *head, rport bool) []byte {
+// without a value; added says that it was not there before.
+func (v *via) appendTo(dst []byte, h *head, rport bool) (_ []byte, added bool) {
 	dst = append(append(dst, v.protocol...), '/')
 	dst = append(append(dst, v.version...), '/')
 	dst = append(append(dst, v.transport...), ' ')
@@ -411,9 +411,9 @@ func (v *via) appendTo(dst []byte, h *head, rport bool) []byte {
 		dst = appendHex(append(dst, ";branch=z9hG4bK"...), h.fallback())
 	}
 	if rport && asked {
-		dst = append(dst, ";rport"...)
+		return append(dst, ";rport"...), true
 	}
-	return dst
+	return dst, false
 }
 
 func appendHex(dst []byte, n uint64) []byte {

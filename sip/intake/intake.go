@@ -159,10 +159,11 @@ func (w *work) understand(raw []byte, f flow.Flow) bool {
 	if quirks != 0 {
 		w.fixed = h.appendTo(w.fixed[:0], nil)
 		message = w.fixed
+		unasked := h.unasked
 		if err := h.parse(message); err != nil { // cannot be: the fuzz test says so
 			return false
 		}
-		h.quirks = quirks
+		h.quirks, h.unasked = quirks, unasked
 	}
 	h.request(&w.request, message)
 	w.request.Flow = f

@@ -97,6 +97,8 @@ type head struct {
 
 	via, from, to, callID, cseq int // index of the first in fields, -1 none
 
+	unasked bool // appendTo asked for an rport; a parse of what it wrote does not show it
+
 	sender, target Address // of From and To; set by check
 	top            via     // first hop of the first Via; likewise
 

@@ -46,7 +46,9 @@ func (h *head) appendTo(dst, stamps []byte) []byte {
 			for hop, rest := cutItem(f.value); ; hop, rest = cutItem(rest) {
 				if v, ok := parseVia(hop); ok {
 					dst = appendName(dst, f.name)
-					dst = v.appendTo(dst, h, top && !h.response)
+					var added bool
+					dst, added = v.appendTo(dst, h, top && !h.response)
+					h.unasked = h.unasked || added
 					dst = append(dst, "\r\n"...)
 					top = false
 				}
@@ -60,7 +62,9 @@ func (h *head) appendTo(dst, stamps []byte) []byte {
 			dst = h.appendField(dst, f)
 		}
 	}
-	dst = append(dst, stamps...)
+	if dst = append(dst, stamps...); len(stamps) > 0 && h.unasked {
+		dst = append(dst, HeaderUnasked+": 1\r\n"...)
+	}
 	dst = append(dst, "Content-Length: "...)
 	dst = strconv.AppendInt(dst, int64(len(h.body)), 10)
 	dst = append(dst, "\r\n\r\n"...)

@@ -13,6 +13,9 @@ const (
 	HeaderSeq = "X-Recv-Seq"
 	// HeaderFlow holds the flow as flow.Parse reads it.
 	HeaderFlow = "X-Recv-Flow"
+	// HeaderUnasked says that the top Via's rport is of the repair: the peer did
+	// not ask for it, so an answer of ours has none.
+	HeaderUnasked = "X-Recv-Rport"
 )
 
 // Request is one scanned SIP request. Its byte slices point into Raw and are
@@ -43,6 +46,7 @@ type Request struct {
 	// not of a scan.
 	from, to, cseq []byte
 	top            via
+	unasked        bool // the top Via's rport is of the repair
 }
 
 // Address is what identifies a peer in From or To.

@@ -16,15 +16,28 @@ func Scan(raw []byte) (Request, error) {
 	if h.response {
 		return Request{}, ErrMalformed{"not a request"}
 	}
+	unasked := h.stamped(HeaderUnasked)
 	if h.quirks != 0 {
 		raw = h.appendTo(nil, nil)
+		unasked = unasked || h.unasked
 		if err := h.parse(raw); err != nil {
 			return Request{}, err
 		}
 	}
+	h.unasked = unasked
 	var r Request
 	h.request(&r, raw)
 	return r, nil
+}
+
+// stamped reports whether the message has a stamp of that name.
+func (h *head) stamped(name string) bool {
+	for i := range h.fields {
+		if h.fields[i].kind == kStamp && equalFold(h.fields[i].name, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // request fills r, whose Vias are used again.
@@ -35,6 +48,7 @@ func (h *head) request(r *Request, raw []byte) {
 		From: h.sender, To: h.target, top: h.top,
 		from: h.fields[h.from].value, to: h.fields[h.to].value, cseq: h.fields[h.cseq].value,
 		CallID: h.fields[h.callID].value, CSeq: uint32(number), Expires: -1, Body: h.body,
+		unasked: h.unasked,
 	}
 	for i := range h.fields {
 		f := &h.fields[i]
@@ -188,6 +202,9 @@ func appendReceived(dst, hop []byte, r *Request) []byte {
 		switch k, _, _ := cutByte(p, '='); {
 		case equalFold(k, "received"), len(p) == 0:
 		case equalFold(k, "rport"):
+			if r.unasked {
+				continue
+			}
 			rport = true
 			dst = append(dst, ";rport="...)
 			dst = strconv.AppendUint(dst, uint64(r.Flow.Remote.Port()), 10)

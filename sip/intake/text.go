@@ -216,7 +216,7 @@ func kindOf(name []byte) kind {
 	case 11:
 		return is(HeaderFlow, kStamp) | is("Referred-By", kReference)
 	case 12:
-		return is("Max-Forwards", kMaxForwards) | is("Content-Type", kType) | is("Record-Route", kRecordRoute)
+		return is("Max-Forwards", kMaxForwards) | is("Content-Type", kType) | is("Record-Route", kRecordRoute) | is(HeaderUnasked, kStamp)
 	case 13:
 		return is("Authorization", kAuthorization) | is("Proxy-Require", kRequire)
 	case 14:
