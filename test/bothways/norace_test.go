@@ -1,0 +1,5 @@
+//go:build !race
+
+package bothways_test
+
+const raceEnabled = false
