@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -30,7 +29,7 @@ func (c contest) String() string {
 	return fmt.Sprintf("ratio %.2f\n         fengsui %v\n        kamailio %v\n   equal fengsui %v\n        kamailio %v", c.ratio(), c.ours, c.theirs, c.oursEqual, c.theirsEqual)
 }
 
-// round measures both, the one that begins changing from round to round.
+// contest measures both by turns.
 func (b *bench) contest(ctx context.Context, ours, theirs *contestant, kind uint8, oursFirst bool) (c contest, sp span, err error) {
 	turn := func(who *contestant, into *rate, do func() (rate, error)) error {
 		before, err := read(who.process.pid())
@@ -47,13 +46,7 @@ func (b *bench) contest(ctx context.Context, ours, theirs *contestant, kind uint
 		sp = sp.worse(between(before, after, b.cores))
 		return nil
 	}
-	both := func(we, they func() error) error {
-		if oursFirst {
-			return errors.Join(we(), they())
-		}
-		return errors.Join(they(), we())
-	}
-	err = both(
+	err = inTurn(oursFirst,
 		func() error {
 			return turn(ours, &c.ours, func() (rate, error) { return ours.maximum(ctx, b, kind) })
 		},
@@ -64,7 +57,7 @@ func (b *bench) contest(ctx context.Context, ours, theirs *contestant, kind uint
 		return c, sp, err
 	}
 	paced := work{kind: kind, rate: equalShare * c.theirs.PerSec}
-	err = both(
+	err = inTurn(oursFirst,
 		func() error {
 			return turn(ours, &c.oursEqual, func() (rate, error) { return ours.paced(ctx, b, paced) })
 		},
@@ -72,6 +65,17 @@ func (b *bench) contest(ctx context.Context, ours, theirs *contestant, kind uint
 			return turn(theirs, &c.theirsEqual, func() (rate, error) { return theirs.paced(ctx, b, paced) })
 		})
 	return c, sp, err
+}
+
+// inTurn does both, the first one first if so said.
+func inTurn(firstFirst bool, first, second func() error) error {
+	if !firstFirst {
+		first, second = second, first
+	}
+	if err := first(); err != nil {
+		return err
+	}
+	return second()
 }
 
 // maximum is the highest rate that the server sustains.

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	windowSize  = 512                    // operations under way, at most, where no rate is given
+	windowSize  = 512                    // operations under way, at most, where the server sets the pace
 	answerTime  = 500 * time.Millisecond // T1: what has no answer then counts as lost
 	fleetNet    = 1                      // second byte of the first cameras' addresses
 	readerSlack = time.Millisecond       // longest wait while operations are under way
@@ -85,7 +85,7 @@ type work struct {
 	until time.Duration // for so long, if not 0
 	rate  float64       // operations a second, answered or not; 0 is as many as get answered
 	timed bool          // the time of each operation is kept
-	fresh bool          // only cameras that are not registered yet
+	fresh bool          // only cameras that are not registered yet, and no more under way than the server answers
 	stop  func() bool   // asked now and then; may be nil
 }
 
@@ -107,7 +107,7 @@ func (f *fleet) run(ctx context.Context, w work) (l load, err error) {
 		return ctx.Err() != nil || w.ops > 0 && begun >= w.ops || w.until > 0 && now.Sub(start) >= w.until || w.stop != nil && w.stop()
 	}
 	most := windowSize
-	if w.rate > 0 {
+	if w.rate > 0 && !w.fresh {
 		most = len(f.cameras)
 	}
 	over := false

@@ -68,7 +68,7 @@ func figures() []figure {
 		{"receive", "200 streams", receive},
 		{"devices", "10,000 devices", devices},
 		{"rates", "REGISTER and keepalive beside Kamailio", rates},
-		{"tcp", "TCP", tcpIdle},
+		{"tcp", "TCP", tcp},
 		{"many", "100,000 devices, and a start with them", many},
 	}
 }

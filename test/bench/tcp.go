@@ -3,56 +3,66 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"sync"
 	"time"
 
-	"fengsui/internal/sim/wire"
 	"fengsui/test/bench/report"
 )
 
 const (
-	tcpNet   = 2               // second byte of the addresses
-	tcpRate  = 1000            // connections a second
-	tcpAlive = 2 * time.Minute // of keepalives
+	tcpAlive   = 2 * time.Minute // of keepalives, before memory is read again
+	tcpPerEach = 12 << 10        // bytes
+	tcpBusy    = 4000            // connections whose keepalives are measured
+	tcpRate    = 10_000          // keepalives a second
 )
 
-// tcpIdle: many cameras over TCP that only keep alive.
-func tcpIdle(ctx context.Context, b *bench) (*result, error) {
+// tcp: connections that are idle, and keepalives beside Kamailio.
+func tcp(ctx context.Context, b *bench) (*result, error) {
+	p, notes, err := tcpIdle(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	rounds, version, more, err := tcpKeepalives(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	c := middle(rounds, tcpContest.ratio).value
+	each := (p.worst() - p.EmptyServer.RSS) / deviceCount
+	cell := func(r rate) string {
+		return fmt.Sprintf("%.1f µs CPU, p99 %s, memory %s", r.Micros, millis(r.P99), megabytes(r.RSS))
+	}
+	return &result{
+		rows: []report.Row{
+			report.Bar("10,000 idle devices over TCP, registered and catalogued: resident memory each", fmt.Sprintf("%.1f KiB", float64(each)/1024), "< 12 KiB", each < tcpPerEach),
+			report.Plain("— resident memory empty; when the last catalog was in; after two more minutes of keepalives; peak", fmt.Sprintf("%s; %s; %s; %s",
+				megabytes(p.EmptyServer.RSS), megabytes(p.Complete.RSS), megabytes(p.Later.RSS), megabytes(p.Later.Peak))),
+			report.Plain("— CPU while they only keep alive, 167 a second", fmt.Sprintf("%.3f core", p.IdleShare)),
+			report.Bar(fmt.Sprintf("Keepalives over TCP, %d a second of %d connections: CPU, in Kamailio's", tcpRate, tcpBusy), fmt.Sprintf("%.2f", c.ratio()), "≤ 1", c.ratio() <= 1),
+			report.Plain("— Fengsui", cell(c.ours)),
+			report.Plain("— Kamailio "+version, cell(c.theirs)),
+		},
+		notes: append(append(notes, more...), "A connection and a source address for each device. Memory is measured once; each is (VmRSS − VmRSS of the empty server) ÷ 10,000 at the worse of two moments. The kernel's own memory for "+
+			"connections is not in it. Kamailio (`test/bench/testdata/kamailio.cfg`, one TCP worker) takes turns with Fengsui on the same core. `sip.guard.allow` is emptied as for UDP."),
+	}, nil
+}
+
+// tcpIdle is the memory of many cameras that only keep alive.
+func tcpIdle(ctx context.Context, b *bench) (p population, notes []string, err error) {
 	once := *b
 	once.rounds = 1
 	rounds, notes, err := repeat(ctx, &once, "10,000 TCP devices", resident, func(ctx context.Context) (population, span, error) {
 		return tcpOnce(ctx, b)
 	})
 	if err != nil {
-		return nil, err
+		return p, nil, err
 	}
-	p := middle(rounds, func(p population) float64 { return float64(p.worst()) }).value
-	return &result{
-		rows: []report.Row{
-			report.Plain("10,000 devices over TCP, registered, catalogued and idle: resident memory", megabytes(p.worst())),
-			report.Plain("— when the last catalog was in, after two more minutes of keepalives, peak", fmt.Sprintf("%s, %s, %s", megabytes(p.Complete.RSS), megabytes(p.Later.RSS), megabytes(p.Later.Peak))),
-			report.Plain("— CPU while they only keep alive, 167 a second", fmt.Sprintf("%.3f core", p.IdleShare)),
-		},
-		notes: append(notes, "Measured once. A connection and a source address for each device. The kernel's own memory for the connections is not in RSS."),
-	}, nil
-}
-
-// tcpCamera is one connection.
-type tcpCamera struct {
-	mu     sync.Mutex // guards the camera and the writing
-	camera camera
-	conn   net.Conn
-	up     chan error // told once, when registered or failed
-	told   bool
+	return rounds[0].value, notes, nil
 }
 
 func tcpOnce(ctx context.Context, b *bench) (p population, sp span, err error) {
-	s, err := startServer(ctx, b)
+	s, err := startServer(ctx, b, guarded...)
 	if err != nil {
 		return p, sp, err
 	}
@@ -60,232 +70,94 @@ func tcpOnce(ctx context.Context, b *bench) (p population, sp span, err error) {
 	if p.EmptyServer, err = processMemory(s.pid()); err != nil {
 		return p, sp, err
 	}
-	all := make([]*tcpCamera, deviceCount)
-	var readers sync.WaitGroup
-	defer func() {
-		for _, t := range all {
-			if t != nil {
-				_ = t.conn.Close()
-			}
-		}
-		readers.Wait()
-	}()
-	t := &tcpFleet{check: checker{zone: b.zone}, answers: newResponder(nil), faults: faults{}, ha2: registerHA2()}
 	start := time.Now()
-	err = inParallel(ctx, deviceCount, 32, func(ctx context.Context, i int) error {
-		if d := time.Until(start.Add(time.Duration(i) * time.Second / tcpRate)); d > 0 {
-			if err := sleep(ctx, d); err != nil {
+	t, err := connectFleet(ctx, s.sip, deviceCount, checker{zone: b.zone})
+	if err != nil {
+		return p, sp, err
+	}
+	defer t.close()
+	p.Registered = time.Since(start)
+	stop := t.background(ctx)
+	err = func() error {
+		if err := s.waitComplete(ctx, deviceCount, catalogTime); err != nil {
+			return err
+		}
+		p.Took = time.Since(start)
+		if p.Complete, err = processMemory(s.pid()); err != nil {
+			return err
+		}
+		if err := s.settle(ctx, catalogTime); err != nil {
+			return err
+		}
+		p.Later, sp, err = s.idle(ctx, b.cores, tcpAlive)
+		return err
+	}()
+	if err = errors.Join(err, stop(), t.wrong()); err != nil {
+		return p, sp, err
+	}
+	p.IdleShare, p.Keepalives = sp.ServerShare(), t.kept
+	return p, sp, s.allOnline(ctx, deviceCount)
+}
+
+// tcpContest is one round of both servers.
+type tcpContest struct{ ours, theirs rate }
+
+func (c tcpContest) ratio() float64 { return c.ours.Micros / c.theirs.Micros }
+
+func (c tcpContest) String() string {
+	return fmt.Sprintf("%.2f of Kamailio's CPU\n         fengsui %v\n        kamailio %v", c.ratio(), c.ours, c.theirs)
+}
+
+// tcpKeepalives compares both servers' CPU time at one rate.
+func tcpKeepalives(ctx context.Context, b *bench) (rounds []round[tcpContest], version string, notes []string, err error) {
+	s, err := startServer(ctx, b, guarded...)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	k, err := startKamailio(ctx, b, "tcp")
+	if err != nil {
+		return nil, "", nil, err
+	}
+	defer func() { err = errors.Join(err, k.close()) }()
+	ours, err := connectFleet(ctx, s.sip, tcpBusy, checker{zone: b.zone})
+	if err != nil {
+		return nil, "", nil, err
+	}
+	defer ours.close()
+	stop := ours.background(ctx)
+	err = errors.Join(s.waitComplete(ctx, tcpBusy, catalogTime), s.settle(ctx, catalogTime), stop())
+	if err != nil {
+		return nil, "", nil, err
+	}
+	theirs, err := connectFleet(ctx, k.sip, tcpBusy, checker{})
+	if err != nil {
+		return nil, "", nil, fmt.Errorf("kamailio: %w", err)
+	}
+	defer theirs.close()
+	turns := 0
+	rounds, notes, err = repeat(ctx, b, "keepalives over TCP beside Kamailio", share, func(ctx context.Context) (c tcpContest, sp span, err error) {
+		turn := func(t *tcpFleet, p *process, into *rate) func() error {
+			return func() (err error) {
+				if _, err = t.keepAlive(ctx, tcpRate, rateWarm); err != nil {
+					return err
+				}
+				var one span
+				*into, one, err = t.measure(ctx, b, p, tcpRate, rateWindow)
+				sp = sp.worse(one)
 				return err
 			}
 		}
-		c := newCamera(i, tcpNet, 0, "TCP")
-		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: c.addr[:]}, Timeout: 10 * time.Second}
-		conn, err := d.DialContext(ctx, "tcp4", s.sip.String())
-		if err != nil {
-			return fmt.Errorf("connect camera %d: %w", i, err)
-		}
-		c.setPort(uint16(conn.LocalAddr().(*net.TCPAddr).Port))
-		k := &tcpCamera{camera: c, conn: conn, up: make(chan error, 1)}
-		all[i] = k
-		readers.Go(func() { k.tell(t.read(k)) })
-		if err := k.begin(opRegister); err != nil {
-			return err
-		}
-		select {
-		case err := <-k.up:
-			return err
-		case <-time.After(10 * time.Second):
-			return fmt.Errorf("camera %d is not registered after 10 s", i)
-		}
+		turns++
+		return c, sp, inTurn(turns%2 == 1, turn(ours, s.process, &c.ours), turn(theirs, k.process, &c.theirs))
 	})
 	if err != nil {
-		return p, sp, err
+		return nil, "", nil, err
 	}
-	p.Registered = time.Since(start)
-	stop := t.background(ctx, all)
-	ended := false
-	defer func() {
-		if !ended {
-			err = errors.Join(err, stop())
-		}
-	}()
-	if err := s.waitComplete(ctx, deviceCount, catalogTime); err != nil {
-		return p, sp, err
-	}
-	p.Took = time.Since(start)
-	if p.Complete, err = processMemory(s.pid()); err != nil {
-		return p, sp, err
-	}
-	if err := s.settle(ctx, catalogTime); err != nil {
-		return p, sp, err
-	}
-	if p.Later, sp, err = s.idle(ctx, b.cores, tcpAlive); err != nil {
-		return p, sp, err
-	}
-	p.IdleShare = sp.ServerShare()
-	ended = true
-	if err := stop(); err != nil {
-		return p, sp, err
-	}
-	now, err := s.system(ctx)
-	if err == nil && now.Counts.Devices.Online != deviceCount {
-		err = fmt.Errorf("%d of %d devices are online at the end", now.Counts.Devices.Online, deviceCount)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.faults) > 0 {
-		err = errors.Join(err, fmt.Errorf("wrong answers: %v", t.faults))
-	}
-	p.Keepalives = t.kept
-	return p, sp, err
-}
-
-// tcpFleet is what all connections share.
-type tcpFleet struct {
-	ha2 string
-
-	mu      sync.Mutex // guards what follows
-	check   checker
-	answers *responder
-	faults  faults
-	kept    uint64
-}
-
-// background sends keepalives of all, each once a minute, until stop.
-func (t *tcpFleet) background(ctx context.Context, all []*tcpCamera) (stop func() error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	done := make(chan error, 1)
-	go func() {
-		start := time.Now()
-		for n := 0; ; n++ {
-			if err := sleep(ctx, time.Until(start.Add(time.Duration(n)*time.Minute/time.Duration(len(all))))); err != nil {
-				done <- err
-				return
-			}
-			if err := all[n%len(all)].begin(opKeepalive); err != nil {
-				done <- err
-				return
-			}
-		}
-	}()
-	return func() error {
-		cancel(errEnough)
-		if err := <-done; !errors.Is(err, errEnough) {
-			return err
-		}
-		return nil
-	}
-}
-
-// begin starts an operation. One that still waits is a keepalive without answer.
-func (k *tcpCamera) begin(kind uint8) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.camera.op != opNone {
-		return fmt.Errorf("camera %d got no answer", k.camera.index)
-	}
-	k.camera.serial++
-	var b []byte
-	if kind == opRegister {
-		k.camera.cseq++
-		k.camera.op = opChallenge
-		b = k.camera.appendRegister(nil, nil)
-	} else {
-		k.camera.op = opKeepalive
-		b = k.camera.appendKeepalive(nil)
-	}
-	return k.write([4]byte{}, b)
-}
-
-// write needs mu.
-func (k *tcpCamera) write(_ [4]byte, b []byte) error {
-	_, err := k.conn.Write(b)
-	return err
-}
-
-func (k *tcpCamera) tell(err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.told {
-		k.told = true
-		k.up <- err
-	}
-}
-
-// read takes messages until the connection ends.
-func (t *tcpFleet) read(k *tcpCamera) error {
-	var data []byte
-	buf := make([]byte, 4096)
-	for {
-		n, err := k.conn.Read(buf)
-		if err != nil {
-			return fmt.Errorf("connection of camera %d: %w", k.camera.index, err)
-		}
-		data = append(data, buf[:n]...)
-		for {
-			skip, size, ok, err := wire.Frame(data)
-			if err != nil {
-				return fmt.Errorf("camera %d: %w", k.camera.index, err)
-			}
-			data = data[skip:]
-			if !ok {
-				break
-			}
-			if err := t.take(k, data[:size]); err != nil {
-				return err
-			}
-			data = data[size:]
-		}
-		if len(data) == 0 {
-			data = nil
+	for _, r := range rounds {
+		if !r.value.ours.sustained() || !r.value.theirs.sustained() {
+			notes = append(notes, fmt.Sprintf("A round in which %d a second were not sustained counts: %v.", tcpRate, r.value))
 		}
 	}
-}
-
-func (t *tcpFleet) take(k *tcpCamera, b []byte) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	c := &k.camera
-	if !bytes.HasPrefix(b, []byte("SIP/2.0 ")) {
-		return t.answers.request(c, b, k.write)
-	}
-	a, err := scanAnswer(b)
-	if err != nil {
-		return err
-	}
-	index, serial, ok := readBranch(a.branch)
-	if !ok {
-		if !t.answers.answered(&a) {
-			t.faults.add("answer to nothing")
-		}
-		return nil
-	}
-	if index != c.index || serial != c.serial || c.op == opNone {
-		t.faults.add("answer to another request")
-		return nil
-	}
-	if fault := t.check.check(c, &a, time.Now()); fault != "" {
-		t.faults.add(fault)
-		c.op = opNone
-		return fmt.Errorf("camera %d: %s", c.index, fault)
-	}
-	switch c.op {
-	case opChallenge:
-		c.nonce = string(quoted(a.challenge, "nonce"))
-		c.cseq++
-		c.serial++
-		c.op = opRegister
-		return k.write(c.addr, c.appendRegister(nil, c.appendAuthorization(nil, []byte(c.nonce), t.ha2)))
-	case opRegister:
-		if !k.told {
-			k.told = true
-			k.up <- nil
-		}
-	case opKeepalive:
-		t.kept++
-	}
-	c.op = opNone
-	return nil
+	return rounds, k.version, notes, nil
 }
