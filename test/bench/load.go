@@ -119,7 +119,7 @@ func (f *fleet) run(ctx context.Context, w work) (l load, err error) {
 		if over && f.open == 0 {
 			break
 		}
-		sent := 0
+		sent, idle := 0, false
 		for !over && w.kind != opNone && f.open < most && sent < batchSize && (w.ops == 0 || begun < w.ops) {
 			if w.rate > 0 && float64(begun) >= now.Sub(start).Seconds()*w.rate {
 				break
@@ -128,7 +128,7 @@ func (f *fleet) run(ctx context.Context, w work) (l load, err error) {
 			if err != nil {
 				return l, err
 			}
-			if !began {
+			if idle = !began; idle {
 				break
 			}
 			begun++
@@ -141,7 +141,9 @@ func (f *fleet) run(ctx context.Context, w work) (l load, err error) {
 			return l, err
 		}
 		wait := time.Duration(0)
-		if sent == 0 && w.rate > 0 && !over {
+		if idle { // every camera has one under way or was asked to come back later
+			wait = pacedSlack
+		} else if sent == 0 && w.rate > 0 && !over && f.open < most {
 			due := time.Duration(float64(begun) / w.rate * float64(time.Second))
 			wait = min(pacedSlack, max(0, due-time.Since(start)))
 		} else if sent == 0 {
