@@ -188,7 +188,7 @@ func (a *App) buildMedia() (err error) {
 	cfg := &a.cfg
 	a.engine, err = engine.New(engine.Config{
 		Listen: cfg.Media.Listen, PortMin: cfg.Media.Ports.First, PortMax: cfg.Media.Ports.Last,
-		Domain: cfg.SIP.ID, IdleClose: cfg.Media.IdleClose, Leases: a.book, Wanted: a.wanted,
+		Domain: cfg.SIP.ID, IdleClose: cfg.Media.IdleClose, Reuse: a.reuse, Leases: a.book, Wanted: a.wanted,
 	}, a.part("media"), a.registry)
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ var classes = [...]struct {
 	name string
 }{{2 << 10, "buffer_2k"}, {8 << 10, "buffer_8k"}, {64 << 10, "buffer_64k"}}
 
-const buffersShare = 1.0 / 128 // of memory.limit, for each class
+const buffersShare = 1.0 / 256 // of memory.limit, for each class
 
 // Buffer is memory for a message.
 type Buffer struct {

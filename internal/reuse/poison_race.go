@@ -119,8 +119,12 @@ func memory(v reflect.Value) []byte {
 }
 
 func fill(b []byte) {
-	for i := range b {
-		b[i] = pattern
+	if len(b) == 0 {
+		return
+	}
+	b[0] = pattern
+	for n := 1; n < len(b); n *= 2 {
+		copy(b[n:], b[:n])
 	}
 }
 

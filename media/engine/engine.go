@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"fengsui/internal/lease"
+	"fengsui/internal/reuse"
 	"fengsui/media"
 	"fengsui/media/rtp"
 )
@@ -64,6 +65,8 @@ type Config struct {
 	// reports whether whoever receives a stream still wants it; nil: until it
 	// closes the receiver.
 	Leases *lease.Book
+	// Reuse sizes the pools; nil: they stay at their smallest.
+	Reuse  *reuse.Keeper
 	Wanted func(media.Key) bool
 }
 
@@ -113,7 +116,7 @@ func New(cfg Config, log zerolog.Logger, reg prometheus.Registerer) (*Engine, er
 	cfg.defaults()
 	server, err := rtp.New(rtp.Config{
 		Listen: cfg.Listen, PortMin: cfg.PortMin, PortMax: cfg.PortMax, Domain: cfg.Domain,
-		ReorderPackets: cfg.ReorderPackets, ReorderDelay: cfg.ReorderDelay, Leases: cfg.Leases,
+		ReorderPackets: cfg.ReorderPackets, ReorderDelay: cfg.ReorderDelay, Leases: cfg.Leases, Reuse: cfg.Reuse,
 	}, log)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"fengsui/internal/reuse"
 )
 
 const controlSize = 64 // holds UDP_GRO and SO_RXQ_OVFL
@@ -17,13 +19,15 @@ const controlSize = 64 // holds UDP_GRO and SO_RXQ_OVFL
 // batch is the memory of one recvmmsg: per message a buffer that holds a run of
 // datagrams of one sender as UDP_GRO joins them.
 type batch struct {
+	reuse.Mark
+
 	dropped uint32 // by the kernel since the socket opened, as last told
 
 	hdrs    []mmsghdr
 	iovs    []unix.Iovec
 	names   []unix.RawSockaddrInet6
 	control []byte
-	slab    []byte
+	slab    []byte `reuse:"own"`
 }
 
 // mmsghdr is struct mmsghdr of recvmmsg(2) on 64-bit machines.

@@ -5,13 +5,17 @@ package rtp
 import (
 	"net"
 	"net/netip"
+
+	"fengsui/internal/reuse"
 )
 
 // batch is the memory of one read: here a single datagram.
 type batch struct {
+	reuse.Mark
+
 	dropped uint32 // not told here
 
-	buf  []byte
+	buf  []byte `reuse:"own"`
 	n    int
 	from netip.AddrPort
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"time"
+
+	"fengsui/internal/reuse"
 )
 
 // ErrFraming reports a connection that carries no RTP, or none any more.
@@ -38,9 +40,11 @@ type Splitter struct {
 	// bytes passed over.
 	Resyncs, Skipped uint64
 
-	buf  []byte
-	r, w int
-	now  time.Time
+	buf    []byte // of chunk
+	chunk  *chunk
+	chunks *reuse.Pool[chunk, *chunk] // nil: they are made
+	r, w   int
+	now    time.Time
 
 	head     int // bytes before a packet: 2 or 4; 0 not known yet
 	locked   bool
@@ -67,6 +71,9 @@ func (s *Splitter) Space() []byte {
 	if s.r == s.w {
 		s.r, s.w = 0, 0
 	}
+	if s.chunk == nil {
+		s.take()
+	}
 	if len(s.buf)-s.w < readMin && s.r > 0 {
 		s.w = copy(s.buf, s.buf[s.r:s.w])
 		s.r = 0
@@ -79,9 +86,40 @@ func (s *Splitter) Space() []byte {
 		}
 		grown := make([]byte, size)
 		copy(grown, s.buf[:s.w])
-		s.buf = grown
+		s.buf, s.chunk.bytes = grown, grown
 	}
 	return s.buf[s.w:]
+}
+
+// chunk is memory that a connection is read into.
+type chunk struct {
+	reuse.Mark
+
+	bytes []byte `reuse:"own"`
+}
+
+// clear lets go of what grew large.
+func (c *chunk) clear() {
+	if len(c.bytes) > chunkBytes {
+		c.bytes = nil
+	}
+}
+
+func (s *Splitter) take() {
+	if s.chunks == nil {
+		s.chunk = new(chunk)
+		return
+	}
+	s.chunk = s.chunks.Get()
+	s.buf = s.chunk.bytes
+}
+
+// release returns the memory. Nothing can be taken from the splitter after it.
+func (s *Splitter) release() {
+	if s.chunk != nil && s.chunks != nil {
+		s.chunks.Put(s.chunk)
+	}
+	s.chunk, s.buf, s.r, s.w = nil, nil, 0, 0
 }
 
 // Filled tells how many bytes were read to Space, and when.

@@ -1,6 +1,10 @@
 package rtp
 
-import "time"
+import (
+	"time"
+
+	"fengsui/internal/reuse"
+)
 
 // Bounds of sequence numbers, in packets.
 const (
@@ -28,19 +32,27 @@ type Reorder struct {
 	gap     int    // packets given up before next, not yet told to the sink
 	lateRun int
 	held    int
-	since   time.Time // arrival of the oldest held
-	slots   *[windowMax]slot
+	since   time.Time                    // arrival of the oldest held
+	window  *window                      // taken when a packet is held for the first time
+	windows *reuse.Pool[window, *window] // nil: it is made
 	seen    [historyLen / 64]uint64
 
 	probing bool // one packet far off was seen; the next decides
 	probe   slot
 }
 
+// window is memory for the packets that are held.
+type window struct {
+	reuse.Mark
+
+	slots [windowMax]slot
+}
+
 // slot is a held packet; its buffer is kept for the next one.
 type slot struct {
 	used bool
 	h    Header
-	buf  []byte
+	buf  []byte `reuse:"own"`
 	at   time.Time
 }
 
@@ -145,10 +157,14 @@ func (r *Reorder) miss() {
 }
 
 func (r *Reorder) hold(h Header, payload []byte, at time.Time) {
-	if r.slots == nil {
-		r.slots = new([windowMax]slot)
+	switch {
+	case r.window != nil:
+	case r.windows != nil:
+		r.window = r.windows.Get()
+	default:
+		r.window = new(window)
 	}
-	s := &r.slots[h.Sequence%windowMax]
+	s := &r.window.slots[h.Sequence%windowMax]
 	if s.used {
 		r.Duplicate++
 		return
@@ -165,7 +181,7 @@ func (r *Reorder) hold(h Header, payload []byte, at time.Time) {
 // drain delivers the held packets that are next.
 func (r *Reorder) drain(out orderSink) {
 	for r.held > 0 {
-		s := &r.slots[r.next%windowMax]
+		s := &r.window.slots[r.next%windowMax]
 		if !s.used {
 			break
 		}
@@ -180,8 +196,8 @@ func (r *Reorder) drain(out orderSink) {
 
 func (r *Reorder) oldest() time.Time {
 	var t time.Time
-	for i := range r.slots {
-		if s := &r.slots[i]; s.used && (t.IsZero() || s.at.Before(t)) {
+	for i := range r.window.slots {
+		if s := &r.window.slots[i]; s.used && (t.IsZero() || s.at.Before(t)) {
 			t = s.at
 		}
 	}
@@ -191,7 +207,7 @@ func (r *Reorder) oldest() time.Time {
 // giveUp passes over what is missing before the first held packet. At least one
 // is held.
 func (r *Reorder) giveUp(out orderSink) {
-	for !r.slots[r.next%windowMax].used {
+	for !r.window.slots[r.next%windowMax].used {
 		r.miss()
 	}
 	r.drain(out)
@@ -200,8 +216,8 @@ func (r *Reorder) giveUp(out orderSink) {
 // skipTo moves the window on, delivering what it held on the way.
 func (r *Reorder) skipTo(seq uint16, out orderSink) {
 	for r.next != seq {
-		if r.held > 0 && r.slots[r.next%windowMax].used {
-			s := &r.slots[r.next%windowMax]
+		if r.held > 0 && r.window.slots[r.next%windowMax].used {
+			s := &r.window.slots[r.next%windowMax]
 			s.used = false
 			r.held--
 			r.deliver(s.h, s.buf, s.at, out)
@@ -215,10 +231,29 @@ func (r *Reorder) skipTo(seq uint16, out orderSink) {
 }
 
 func (r *Reorder) clear() {
-	for i := range r.slots {
-		r.slots[i].used = false
+	for i := range r.window.slots {
+		r.window.slots[i].used = false
 	}
 	r.held = 0
+}
+
+// release returns the window and forgets what is held.
+func (r *Reorder) release() {
+	if r.window != nil && r.windows != nil {
+		r.windows.Put(r.window)
+	}
+	r.window, r.held = nil, 0
+}
+
+// clear lets go of buffers that are larger than packets are.
+func (w *window) clear() {
+	for i := range w.slots {
+		s := &w.slots[i]
+		s.used = false
+		if cap(s.buf) > slotBytes {
+			s.buf = nil
+		}
+	}
 }
 
 // far decides about a packet out of all bounds: a second one that follows it

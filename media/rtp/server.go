@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"fengsui/internal/lease"
+	"fengsui/internal/reuse"
 )
 
 // scanPause bounds how often all sessions are looked at for an unknown stream.
@@ -45,6 +46,8 @@ type Config struct {
 	UnknownPerIP, UnknownTotal int
 	// Leases knows the sessions and connections; nil: nobody watches for leaks.
 	Leases *lease.Book
+	// Reuse sizes the pools; nil: they stay at their smallest.
+	Reuse *reuse.Keeper
 }
 
 func (c *Config) defaults() {
@@ -99,7 +102,7 @@ type Server struct {
 	port atomic.Int32
 
 	running sync.WaitGroup
-	batches sync.Pool // of *batch, for leased ports
+	memory
 
 	// table is replaced as a whole, under mu; readers take it without a lock.
 	table atomic.Pointer[table]
@@ -127,12 +130,12 @@ func New(cfg Config, log zerolog.Logger) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: log, host: netip.IPv4Unspecified(),
 		sessions: make(map[*Session]struct{}), waiting: make(map[netip.Addr][]*Session),
+		memory: newMemory(cfg.Reuse),
 	}
 	s.orphans.m = make(map[orphanKey]*orphan)
 	s.gate = gate{perIP: cfg.UnknownPerIP, total: cfg.UnknownTotal, leases: cfg.Leases,
 		unknown: make(map[netip.Addr]int), conns: make(map[*conn]struct{})}
 	s.table.Store(&table{})
-	s.batches.New = func() any { return newBatch(ownBatch) }
 	if cfg.Listen != "" {
 		host, _, err := net.SplitHostPort(cfg.Listen)
 		if err != nil {
@@ -237,6 +240,7 @@ func (s *Server) Open(w Want, sink Sink) (*Session, error) {
 	}
 	w.From = w.From.Unmap()
 	n := &Session{srv: s, want: w, sink: sink, offered: ssrc, created: time.Now(), keys: []uint32{ssrc}}
+	n.order.windows = s.windows
 	n.order.Window, n.order.Delay = s.cfg.ReorderPackets, s.cfg.ReorderDelay
 	n.rec.clock = rtpClock
 	if w.Mode == Range {

@@ -242,6 +242,7 @@ func (s *Session) Close() {
 	s.mu.Lock()
 	again := s.closed
 	s.closed = true
+	s.order.release()
 	c := s.conn
 	s.mu.Unlock()
 	if c != nil {

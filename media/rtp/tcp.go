@@ -61,7 +61,7 @@ func (s *Server) acceptLoop(l *net.TCPListener, serve func(*conn)) {
 
 func (s *Server) wrap(c net.Conn) *conn {
 	from := c.RemoteAddr().(*net.TCPAddr).AddrPort()
-	return &conn{Conn: c, from: netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), opened: time.Now()}
+	return &conn{Conn: c, from: netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), opened: time.Now(), split: Splitter{chunks: s.chunks}}
 }
 
 // adoptConn makes a connection that we opened the session's.
@@ -90,6 +90,7 @@ func (s *Server) serve(c *conn, n *Session) {
 		s.gate.leave(c, false)
 		s.gate.rejected.Add(1)
 		_ = c.Close()
+		c.split.release()
 		return
 	}
 	c.claim.Store(found)
@@ -152,6 +153,7 @@ func (s *Server) receive(c *conn, n *Session) {
 	n.detach(c, time.Now())
 	s.gate.leave(c, true)
 	_ = c.Close()
+	c.split.release()
 }
 
 // gate counts the TCP connections and bounds those whose session is not known.

@@ -40,9 +40,7 @@ func (s *Server) readShared() {
 // when there is something to read.
 func (s *Server) readOwn(n *Session) {
 	lease.Label(lease.MediaReceiver, n.want.Owner)
-	get := func() *batch { return s.batches.Get().(*batch) }
-	put := func(b *batch) { s.batches.Put(b) }
-	s.readLoop(n.pair.rtp, get, put, func(b *batch, count int) {
+	s.readLoop(n.pair.rtp, s.batches.Get, s.batches.Put, func(b *batch, count int) {
 		now := time.Now()
 		defer lease.Region(lease.MediaReceiver, n.want.Owner).End()
 		n.mu.Lock()
