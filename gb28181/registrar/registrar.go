@@ -68,14 +68,18 @@ type refusal struct{ check, detail string }
 
 // Register answers a REGISTER as the decision table of signalling.md section
 // 2.9.4 says. An ID that is not known gets what a known one gets, up to the
-// verdict.
+// verdict, and so does one that is none at all: scanners begin with such a one
+// to see how others differ.
 func (g *Registrar) Register(r *intake.Request) intake.Answer {
 	ip := r.Flow.Remote.Addr().Unmap()
-	id, err := gb28181.ParseID(string(r.From.User))
-	if err != nil {
-		return g.refuse(peer{clip(r.From.User), ip}, r, refusal{CheckBadID, err.Error()})
-	}
+	id, bad := gb28181.ParseID(string(r.From.User))
 	p := peer{string(id), ip}
+	if bad != nil {
+		id, p.id = "", clip(r.From.User)
+		if len(r.Authorization) == 0 {
+			g.note(p, r, refusal{CheckBadID, bad.Error()})
+		}
+	}
 	acc, known := g.accounts.Account(id)
 	if acc.Auth == AuthNone && contains(acc.Allow, ip) {
 		switch {
@@ -108,7 +112,14 @@ func (g *Registrar) Register(r *intake.Request) intake.Answer {
 	if g.cfg.Guard != nil && g.cfg.Guard.Paused(p.ip, p.id, r.At) {
 		return intake.Answer{} // known or not: it is judged when the pause is over
 	}
-	if why := g.judge(id, p, &acc, known, &c, r.Flow); why.check != "" {
+	why := refusal{CheckBadID, ""}
+	if bad != nil {
+		why.detail = bad.Error()
+		g.idle(id, &acc, &c)
+	} else {
+		why = g.judge(id, p, &acc, known, &c, r.Flow)
+	}
+	if why.check != "" {
 		if g.cfg.Guard != nil {
 			g.cfg.Guard.Failed(p.ip, p.id, r.At)
 		}

@@ -482,12 +482,15 @@ func TestTolerancesForRealmAndUsername(t *testing.T) { // section 9, row 1
 	}
 }
 
-func TestMalformedIDsAreRefusedAtOnce(t *testing.T) {
+// They are challenged as any other: scanners begin with such a one.
+func TestMalformedIDsAreRefused(t *testing.T) {
 	run(t, nil, nil, func(b *bench) {
 		for _, bad := range []gb28181.ID{"100", "3402000000132000000x", "alice", "340200000013200000011111"} {
 			dev := b.client()
 			dev.id = bad
-			b.expectStatus(dev.challenge(), 403)
+			b.expectStatus(dev.challenge(), 401)
+			b.expectAttempt(registrar.CheckBadID, "20 digits")
+			b.expectStatus(dev.register(), 403)
 			b.expectAttempt(registrar.CheckBadID, "20 digits")
 		}
 		dev := b.client()

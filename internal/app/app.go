@@ -171,7 +171,7 @@ func (a *App) buildSignalling() (err error) {
 		return err
 	}
 	a.endpoint, err = sip.New(sip.Config{
-		ID: cfg.SIP.ID, Domain: cfg.SIP.SIPDomain(), UserAgent: "Fengsui/" + Version, Listeners: listeners,
+		ID: cfg.SIP.ID, Domain: cfg.SIP.SIPDomain(), UserAgent: "Fengsui", Listeners: listeners,
 		MaxBodies: int64(cfg.SIP.Guard.Bodies), Reuse: a.reuse,
 	}, a.intake, reg, a.part("sip"), a.registry)
 	if err != nil {

@@ -102,23 +102,23 @@ func (s *socket) registered() (n int) {
 	return n
 }
 
-// Ten times what the server can answer comes from strangers, for a minute.
+// Ten times what the server can answer comes from strangers.
 func TestInAStormRegisteredDevicesGoFirst(t *testing.T) {
 	const devices, capacity = 1250, 5000
 	unshaped := newSocket(10*capacity, devices)
-	unshaped.run(20*time.Second, false)
-	if n := unshaped.registered(); n > devices/2 {
+	unshaped.run(6*time.Second, false)
+	if n := unshaped.registered(); n > 2*devices/3 {
 		t.Errorf("%d of %d devices register without shaping: the model is too easy", n, devices)
 	}
 	s := newSocket(10*capacity, devices)
-	s.run(20*time.Second, true)
+	s.run(6*time.Second, true)
+	t.Logf("%d registered (without shaping %d), %d strangers' datagrams dropped unread, %d answered", s.registered(), unshaped.registered(), s.dropped, s.answered)
 	if n := s.registered(); n != devices {
 		t.Errorf("%d of %d registered devices came through", n, devices)
 	}
-	if s.dropped < 100*s.answered/20 || s.answered < 20*capacity/20 {
+	if s.dropped < 5*s.answered || s.answered < 6*capacity/10 {
 		t.Errorf("%d strangers' datagrams dropped, %d answered: want most dropped, and what is left over used", s.dropped, s.answered)
 	}
-	t.Logf("%d strangers' datagrams dropped unread, %d answered in 20 s", s.dropped, s.answered)
 	s.strange = capacity / 2
 	s.run(2*time.Second, true)
 	s.dropped = 0

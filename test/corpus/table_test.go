@@ -23,11 +23,11 @@ type want struct {
 // OPTIONS; it takes no calls. So every INVITE that is understood is answered
 // 405 (RFC 3261, 8.2.1: the method is looked at first), whatever is wrong with
 // what only a call would look at. A REGISTER from an ID that is none of GB/T
-// 28181 is answered 403 before its Contact, Expires and credentials are looked
-// at.
+// 28181 is challenged as any other, before its Contact and Expires are looked at,
+// and refused 403 after.
 const (
 	noCalls = "no calls are taken, and the method is looked at first"
-	noID    = "the user is no ID of GB/T 28181, which is looked at first"
+	noID    = "the user is no ID of GB/T 28181, and is challenged all the same: strangers learn of no ID which it is"
 	lenient = "cameras do this, so it is set right (signalling reference, section 2.3 and 9 row 38)"
 )
 
@@ -56,7 +56,7 @@ var table = []want{
 	{
 		name: "escnull", section: "3.1.1.4",
 		read:   "REGISTER sip:example.com from null-%00-null@example.com [839923423] to null-%00-null@example.com [], 14398234 escnull.39203ndfvkjdasfkq3w4otrq0adsfdfnavd, 1 Via, contact [sip:%00@host5.example.com] -1, body 0",
-		answer: "403",
+		answer: "401",
 		why:    noID,
 	},
 	{
@@ -81,7 +81,7 @@ var table = []want{
 		name: "dblreq", section: "3.1.1.8",
 		read:   "REGISTER sip:example.com from j.user@example.com [43251j3j324] to j.user@example.com [], 8 dblreq.0ha0isndaksdj99sdfafnl3lk233412, 1 Via, contact [sip:j.user@host.example.com] -1, body 0",
 		quirks: "length",
-		answer: "403", tcp: "403 405", residue: true,
+		answer: "401", tcp: "401 405", residue: true,
 		why: "a datagram holds one message, a stream both; " + noID,
 	},
 	{
@@ -194,7 +194,7 @@ var table = []want{
 	{
 		name: "regbadct", section: "3.1.2.13",
 		read:   "REGISTER sip:example.com from user@example.com [998332] to user@example.com [], 1 regbadct.k345asrl3fdbv@10.0.0.1, 1 Via, contact [sip:user@example.com?Route=%3Csip:sip.example.com%3E] -1, body 0",
-		answer: "403",
+		answer: "401",
 		why:    "a Contact is echoed and never routed by; " + noID,
 	},
 	{
@@ -277,7 +277,7 @@ var table = []want{
 	{
 		name: "regaut01", section: "3.3.7",
 		read:   "REGISTER sip:example.com from j.user@example.com [87321hj23128] to j.user@example.com [], 9338 regaut01.0ha0isndaksdj, 1 Via, contact [] -1, body 0",
-		answer: "403",
+		answer: "401",
 		why:    noID + "; with one the scheme gets a challenge",
 	},
 	{
@@ -305,19 +305,19 @@ var table = []want{
 	{
 		name: "cparam01", section: "3.3.12",
 		read:   "REGISTER sip:example.com from watson@example.com [DkfVgjkrtMwaerKKpe] to watson@example.com [], 2 cparam01.70710@saturn.example.com, 1 Via, contact [sip:+19725552222@gw1.example.net] -1, body 0",
-		answer: "403",
+		answer: "401",
 		why:    noID,
 	},
 	{
 		name: "cparam02", section: "3.3.13",
 		read:   "REGISTER sip:example.com from watson@example.com [838293] to watson@example.com [], 3 cparam02.70710@saturn.example.com, 1 Via, contact [sip:+19725552222@gw1.example.net;unknownparam] -1, body 0",
-		answer: "403",
+		answer: "401",
 		why:    noID,
 	},
 	{
 		name: "regescrt", section: "3.3.14",
 		read:   "REGISTER sip:example.com from user@example.com [8] to user@example.com [], 14398234 regescrt.k345asrl3fdbv@192.0.2.1, 1 Via, contact [sip:user@example.com?Route=%3Csip:sip.example.com%3E] -1, body 0",
-		answer: "403",
+		answer: "401",
 		why:    noID,
 	},
 	{
