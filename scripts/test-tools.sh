@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the tests run beside the binary, where it is missing: sipp,
+# Installs what the tests run beside the binary, where it is missing: sipp, sipvicious,
 # ffmpeg, tshark, redis-server, PostgreSQL, Chromium. Debian packages, as root
 # or by sudo; otherwise it names the command.
 set -eu
 declare -A package=(
-  [sipp]=sip-tester [ffmpeg]=ffmpeg [ffprobe]=ffmpeg [tshark]=tshark
+  [sipp]=sip-tester [svmap]=sipvicious [ffmpeg]=ffmpeg [ffprobe]=ffmpeg [tshark]=tshark
   [redis-server]=redis-server [chromium]=chromium [nft]=nftables [ip]=iproute2 [setsid]=util-linux
 )
 want=()
