@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	stormAfter  = 200 * time.Millisecond // of full batches on end: a burst is over by then
+	stormAfter  = 400 * time.Millisecond // of full batches on end: a burst is over by then
 	stormAgain  = 20 * time.Millisecond  // of full batches on end, while a storm lasts
 	stormStep   = 100 * time.Millisecond
 	stormLevels = 6
