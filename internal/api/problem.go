@@ -18,6 +18,7 @@ import (
 	"fengsui/internal/store"
 	"fengsui/media/out/whep"
 	"fengsui/sip"
+	"fengsui/sip/trace"
 )
 
 // problem is an error as callers get it (RFC 9457).
@@ -65,6 +66,8 @@ func known() []struct {
 		{play.ErrNoKeyFrame, fault.NoKeyFrame},
 		{play.ErrNoReceiver, fault.NoReceiver},
 		{play.ErrGivenUp, fault.GaveUp},
+		{trace.ErrBadPeer, fault.BadPeer},
+		{trace.ErrTooManyWatches, fault.TooManyWatches},
 		{play.ErrClosing, fault.NotReady},
 		{play.ErrNoSession, fault.UnknownStream},
 		{play.ErrNotLive, fault.NoPicture},

@@ -21,6 +21,9 @@ import (
 type Trace interface {
 	Find(q trace.Query) []trace.Message
 	Routine(device string) (trace.Routine, bool)
+	Watch(p trace.Peer, by string, length time.Duration) (trace.Watch, error)
+	Unwatch(trace.Peer) bool
+	Watches() []trace.Watch
 }
 
 type traceInput struct {
@@ -28,6 +31,7 @@ type traceInput struct {
 	CallID string `query:"call_id" maxLength:"256"`
 	Since  stamp  `query:"since" doc:"not before"`
 	Limit  int    `query:"page_size" minimum:"1" maximum:"1000" default:"200" doc:"the newest so many"`
+	Redact bool   `query:"redact" default:"true" doc:"false shows passwords, tokens, keys and Digest responses: for administrators, and written to the log"`
 }
 
 type messageView struct {
@@ -46,7 +50,7 @@ type messageView struct {
 	CSeq      string `json:"cseq"`
 	Status    int    `json:"status" doc:"0 for requests"`
 	Size      int    `json:"size" doc:"bytes on the wire"`
-	Text      string `json:"text" doc:"the message, passwords and Digest responses replaced; GB18030 is shown as UTF-8"`
+	Text      string `json:"text" doc:"the message, passwords and Digest responses replaced unless asked otherwise; GB18030 is shown as UTF-8"`
 }
 
 type routineView struct {
@@ -61,7 +65,9 @@ type traceOutput struct {
 	Body struct {
 		Items   []messageView `json:"items" nullable:"false"`
 		Total   int           `json:"total"`
-		Routine *routineView  `json:"routine,omitempty" doc:"REGISTER and keepalive counters of the device; only the last three of each are among items"`
+		Redact  bool          `json:"redact" doc:"whether passwords, tokens, keys and Digest responses are replaced"`
+		Routine *routineView  `json:"routine,omitempty" doc:"REGISTER and keepalive counters of the device; only the last three of each are among items, unless it is recorded whole"`
+		Watch   *watchView    `json:"watch,omitempty" doc:"the device, or the address that it is reached at, is recorded whole"`
 	}
 }
 
@@ -71,23 +77,43 @@ func (s *Server) addTrace() {
 	s.route("GET /api/v1/trace.pcap", access{role: Operator, query: true}, s.tracePcap)
 	s.describe(huma.Operation{OperationID: "get-trace-pcap", Method: http.MethodGet, Path: "/api/v1/trace.pcap", Tags: []string{"trace"},
 		Summary: "The same as a capture file", Description: "Takes the parameters of /api/v1/trace. Needs role operator; ?token= is taken too."},
-		"application/vnd.tcpdump.pcap", "device", "call_id", "since", "page_size", "token")
+		"application/vnd.tcpdump.pcap", "device", "call_id", "since", "page_size", "redact", "token")
+	s.addWatches()
 }
 
 func (s *Server) query(in traceInput) trace.Query {
-	q := trace.Query{Device: in.Device, CallID: in.CallID, Since: time.Time(in.Since), Limit: in.Limit}
+	q := trace.Query{Device: in.Device, CallID: in.CallID, Since: time.Time(in.Since), Limit: in.Limit, Secrets: !in.Redact}
 	if d, ok := s.svc.Devices.Device(gb28181.ID(in.Device)); ok && in.Device != "" {
 		q.Remote, _ = netip.ParseAddrPort(d.Remote) // none before it registered
 	}
 	return q
 }
 
-func (s *Server) getTrace(_ context.Context, in *traceInput) (*traceOutput, error) {
+// secrets lets only administrators see them, and has the log say who did.
+func (s *Server) secrets(ctx context.Context, in traceInput) error {
+	if in.Redact {
+		return nil
+	}
+	who := callOf(ctx).who
+	if who.role < Administrator {
+		return fault.New(fault.NotAllowed, "%s is %s; messages with their secrets are for administrators", who.name, who.role)
+	}
+	s.log.Warn().Ctx(ctx).Str("audit", "trace").Str("user", who.name).Str("device", in.Device).Str("call_id", in.CallID).Msg("messages shown with their secrets")
+	return nil
+}
+
+func (s *Server) getTrace(ctx context.Context, in *traceInput) (*traceOutput, error) {
 	if s.svc.Trace == nil {
 		return nil, fault.New(fault.NotBuiltIn, "the SIP trace is off")
 	}
-	msgs := s.svc.Trace.Find(s.query(*in))
+	if err := s.secrets(ctx, *in); err != nil {
+		return nil, err
+	}
+	q := s.query(*in)
+	msgs := s.svc.Trace.Find(q)
 	out := &traceOutput{}
+	out.Body.Redact = in.Redact
+	out.Body.Watch = s.watchOf(q)
 	out.Body.Total = len(msgs)
 	out.Body.Items = make([]messageView, len(msgs))
 	for i, m := range msgs {
@@ -123,6 +149,9 @@ func (s *Server) tracePcap(w http.ResponseWriter, r *http.Request) {
 	if err == nil && s.svc.Trace == nil {
 		err = fault.New(fault.NotBuiltIn, "the SIP trace is off")
 	}
+	if err == nil {
+		err = s.secrets(r.Context(), in)
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -136,7 +165,12 @@ func (s *Server) tracePcap(w http.ResponseWriter, r *http.Request) {
 }
 
 func parseTrace(q url.Values) (in traceInput, err error) {
-	in = traceInput{Device: q.Get("device"), CallID: q.Get("call_id"), Limit: 1000}
+	in = traceInput{Device: q.Get("device"), CallID: q.Get("call_id"), Limit: 1000, Redact: true}
+	if text := q.Get("redact"); text != "" {
+		if in.Redact, err = strconv.ParseBool(text); err != nil {
+			return in, fault.Invalid("query.redact", text, "want true or false")
+		}
+	}
 	if text := q.Get("page_size"); text != "" {
 		if in.Limit, err = strconv.Atoi(text); err != nil || in.Limit < 1 || in.Limit > 1000 {
 			return in, fault.Invalid("query.page_size", text, "want 1 to 1000")

@@ -144,6 +144,7 @@ func (a *App) buildSignalling() (err error) {
 	id := gb28181.ID(cfg.SIP.ID)
 	a.journal = journal.New(journalEvents)
 	a.ring = trace.NewRing(int(cfg.Trace.Memory), cfg.Trace.Keep)
+	a.ring.Register(a.registry)
 	a.guard = guard.New(guardConfig(&cfg.SIP.Guard), a.registry, a.part("guard"))
 	a.table = device.New(device.Config{
 		Interval: cfg.Keepalive.Interval, Missed: cfg.Keepalive.Missed, Follow: device.Follow(cfg.SIP.Follow), Moved: a.guard.Moved,

@@ -98,6 +98,7 @@ func (in *Intake) take(w *work, raw []byte, f flow.Flow, back sender) []byte {
 		if len(w.answer) > 0 || status != 0 && in.again(w, raw, f, status) {
 			in.metrics.repeats.Inc()
 			back.send(w.answer)
+			in.ring.Repeated(now, f, raw, w.answer)
 			return nil
 		}
 	}

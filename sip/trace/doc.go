@@ -3,10 +3,12 @@
 //
 // Signalling goes into a ring of bytes from which the oldest messages fall out.
 // REGISTER and keepalive exchanges would wash everything else away, so they are
-// counted per device instead, and only the last three of each kind are kept.
+// counted per device instead, and only the last three of each kind are kept,
+// but of peers that are watched all, whole, for as long as that was asked for.
 // Nothing is indexed when a message is added: a query scans. What leaves the
-// package is redacted: Digest responses and passwords in XML bodies are
-// replaced by asterisks of equal number, so lengths stay true.
+// package is redacted unless it is asked for otherwise: Digest responses,
+// passwords, tokens and media keys are replaced by asterisks of equal number, so
+// lengths stay true.
 //
 // Package sip/intake adds the messages; the console and the support bundle ask.
 package trace

@@ -20,10 +20,13 @@ type Query struct {
 	CallID string
 	Since  time.Time // not before
 	Limit  int       // the newest so many; 500 when 0
+	// Secrets are shown: for administrators who ask for them.
+	Secrets bool
 }
 
-// Find returns the messages that match, oldest first, redacted. REGISTER and
-// keepalive exchanges are among them when Device or CallID is set. It scans the
+// Find returns the messages that match, oldest first, redacted unless it is asked
+// for otherwise. The last REGISTER and keepalive exchanges are among them when
+// Device or CallID is set. It scans the
 // whole ring, without stopping those who add.
 func (r *Ring) Find(q Query) []Message {
 	if r == nil {
@@ -42,7 +45,9 @@ func (r *Ring) Find(q Query) []Message {
 		if !own {
 			m.Raw = bytes.Clone(m.Raw)
 		}
-		redact(m.Raw)
+		if !q.Secrets {
+			redact(m.Raw)
+		}
 		found = append(found, m)
 		if len(found) >= 2*q.Limit { // of the ring, the later is the newer
 			found = slices.Delete(found, 0, len(found)-q.Limit)
@@ -56,9 +61,13 @@ func (r *Ring) Find(q Query) []Message {
 	if q.Device != "" || q.CallID != "" {
 		ring := found
 		found = nil
+		there := make(map[moment]bool, len(ring)) // of a peer that is watched
+		for i := range ring {
+			there[ring[i].moment()] = true
+		}
 		r.routine.find(q.Device, q.CallID, func(m Message) {
 			m.describe()
-			if !m.At.Before(q.Since) && (q.CallID == "" || m.CallID == q.CallID) {
+			if !m.At.Before(q.Since) && (q.CallID == "" || m.CallID == q.CallID) && !there[m.moment()] {
 				take(m, true)
 			}
 		})
@@ -66,6 +75,19 @@ func (r *Ring) Find(q Query) []Message {
 	}
 	slices.SortStableFunc(found, func(a, b Message) int { return a.At.Compare(b.At) })
 	return found[max(0, len(found)-q.Limit):]
+}
+
+// moment tells a message from all others, but for repeats within a nanosecond.
+type moment struct {
+	at     int64 // ns of the Unix epoch
+	dir    Direction
+	remote netip.AddrPort
+	callID string
+	size   int
+}
+
+func (m *Message) moment() moment {
+	return moment{m.At.UnixNano(), m.Dir, m.Flow.Remote, m.CallID, m.Size}
 }
 
 // matches fills in m's description when it comes so far.

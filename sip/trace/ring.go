@@ -22,6 +22,7 @@ const (
 type Ring struct {
 	keep    time.Duration
 	routine routines
+	watches watches
 
 	mu    sync.Mutex
 	arena []byte // records one after another, wrapping at the end

@@ -89,13 +89,15 @@ func (rs *routines) of(device []byte) (*shard, uint64) {
 
 // Exchange counts one REGISTER or keepalive and keeps it among the device's
 // last three of that kind. Both messages are copied, at most 4 KiB of each; an
-// empty answer means none was sent. When memory is short the device not heard
+// empty answer means none was sent. Of a peer that is watched both are among the
+// messages too, whole (see [Ring.Watch]). When memory is short the device not heard
 // for longest is forgotten, but never the one being added.
 func (r *Ring) Exchange(at time.Time, kind Kind, device []byte, f flow.Flow, request, answer []byte, status int) {
 	if r == nil || kind >= kinds {
 		return
 	}
 	device = device[:min(len(device), maxDevice)]
+	r.whole(at, device, f, request, answer)
 	s, key := r.routine.of(device)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,6 +13,9 @@ const (
 	OtherIdempotency Code = 104009
 	SlowBody         Code = 104010
 	UnknownProfile   Code = 104011
+	BadPeer          Code = 104012
+	UnknownWatch     Code = 104013
+	TooManyWatches   Code = 104014
 	Internal         Code = 105001
 	NotReady         Code = 105002
 	StoreDown        Code = 105003
@@ -94,6 +97,12 @@ var table = []Fault{
 		Text{"Send the request again over a better connection.", "请在网络较好时重新发送。"}},
 	{UnknownProfile, "unknown_profile", 404, Text{"There is no such profile", "性能剖析项不存在"},
 		Text{"List the profiles: GET /api/v1/system/profiles.", "请通过 GET /api/v1/system/profiles 查看可用的剖析项。"}},
+	{BadPeer, "bad_peer", 422, Text{"This is neither a device's ID nor an IP address", "既不是设备编码，也不是 IP 地址"},
+		Text{"Give the ID that the device speaks under, or its address without a port.", "请提供设备使用的编码，或不带端口的 IP 地址。"}},
+	{UnknownWatch, "unknown_trace_watch", 404, Text{"This peer's messages are not being recorded", "没有对该对象进行完整记录"},
+		Text{"List what is recorded: GET /api/v1/trace/watches; it ends by itself.", "请通过 GET /api/v1/trace/watches 查看；记录到时会自动结束。"}},
+	{TooManyWatches, "too_many_trace_watches", 409, Text{"Too many peers are being recorded", "同时完整记录的对象过多"},
+		Text{"End one with DELETE /api/v1/trace/watches/{peer}, or wait until one ends.", "请通过 DELETE /api/v1/trace/watches/{peer} 结束其中之一，或等待其自动结束。"}},
 	{Internal, "internal", 500, Text{"Something went wrong in the server", "服务器内部错误"},
 		Text{"Try again; if it stays, report the trace: the log holds the cause under it.", "请重试；如仍失败，请提供 trace，日志中可据此查到原因。"}},
 	{NotReady, "not_ready", 503, Text{"The server is starting or stopping", "服务正在启动或停止"},

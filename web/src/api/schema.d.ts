@@ -548,6 +548,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trace/watches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Peers whose every message is kept
+         * @description Needs role operator.
+         */
+        get: operations["list-trace-watches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trace/watches/{peer}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Keep every REGISTER and keepalive of a peer for a time
+         * @description Of others only the last three of each are kept. At most 32 peers at a time; again for one that is watched sets a new end. Needs role operator.
+         */
+        put: operations["put-trace-watch"];
+        post?: never;
+        /**
+         * End it before its time
+         * @description Needs role operator.
+         */
+        delete: operations["remove-trace-watch"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tree": {
         parameters: {
             query?: never;
@@ -1161,6 +1205,14 @@ export interface components {
              */
             total: number;
         };
+        ListOutputWatchViewBody: {
+            items: components["schemas"]["WatchView"][];
+            /**
+             * Format: int64
+             * @description of all pages
+             */
+            total: number;
+        };
         LoginInputBody: {
             password: string;
             username: string;
@@ -1206,7 +1258,7 @@ export interface components {
              * @description 0 for requests
              */
             status: number;
-            /** @description the message, passwords and Digest responses replaced; GB18030 is shown as UTF-8 */
+            /** @description the message, passwords and Digest responses replaced unless asked otherwise; GB18030 is shown as UTF-8 */
             text: string;
             to: string;
             transport: string;
@@ -1269,6 +1321,98 @@ export interface components {
         PasswordInputBody: {
             current: string;
             new: string;
+        };
+        PoolView: {
+            /**
+             * Format: int64
+             * @description of one item at the most
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description returned when there was no room
+             */
+            dropped: number;
+            /**
+             * Format: int64
+             * @description items free to be taken
+             */
+            free: number;
+            /**
+             * Format: double
+             * @description 0 to 1
+             */
+            hit_rate: number;
+            /**
+             * Format: int64
+             * @description items the model asks for
+             */
+            least: number;
+            /** @enum {string} */
+            level: "message" | "flow" | "request";
+            /**
+             * Format: int64
+             * @description taken when none was free
+             */
+            missed: number;
+            name: string;
+            /** Format: int64 */
+            returned: number;
+            /**
+             * Format: int64
+             * @description refused; a fault of the program
+             */
+            returned_twice: number;
+            /**
+             * Format: double
+             * @description mean seconds an item is out
+             */
+            session: number;
+            /**
+             * Format: int64
+             * @description bytes of memory.limit that all kept items may take
+             */
+            share: number;
+            /**
+             * Format: int64
+             * @description items kept at the most
+             */
+            size: number;
+            /** Format: int64 */
+            taken: number;
+        };
+        PoolsView: {
+            /**
+             * Format: int64
+             * @description how often sizes were computed
+             */
+            computed: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            computed_at?: string;
+            /**
+             * Format: int64
+             * @description online or unknown when sizes were computed
+             */
+            devices: number;
+            /**
+             * Format: double
+             * @description seconds between collections when sizes were computed; 0: not known yet
+             */
+            gc_period: number;
+            items: components["schemas"]["PoolView"][];
+            /**
+             * Format: int64
+             * @description bytes
+             */
+            memory_limit: number;
+            /**
+             * Format: int64
+             * @description how often that waited because a collection was expected
+             */
+            postponed: number;
         };
         Problem: {
             /**
@@ -1514,6 +1658,8 @@ export interface components {
             leases: {
                 [key: string]: number;
             };
+            /** @description what is kept to be used again, and why so much */
+            pools: components["schemas"]["PoolsView"];
             sip: components["schemas"]["SipView"];
             /** @description what each step of the start took, in the order in which they ended; some run beside each other */
             start: components["schemas"]["StepView"][];
@@ -1537,10 +1683,14 @@ export interface components {
         };
         TraceOutputBody: {
             items: components["schemas"]["MessageView"][];
-            /** @description REGISTER and keepalive counters of the device; only the last three of each are among items */
+            /** @description whether passwords, tokens, keys and Digest responses are replaced */
+            redact: boolean;
+            /** @description REGISTER and keepalive counters of the device; only the last three of each are among items, unless it is recorded whole */
             routine?: components["schemas"]["RoutineView"];
             /** Format: int64 */
             total: number;
+            /** @description the device, or the address that it is reached at, is recorded whole */
+            watch?: components["schemas"]["WatchView"];
         };
         TrackView: {
             /** Format: int64 */
@@ -1583,6 +1733,41 @@ export interface components {
             /** @enum {string} */
             role: "viewer" | "operator" | "administrator";
             username: string;
+        };
+        WatchInputBody: {
+            /**
+             * Format: int64
+             * @description how long from now
+             * @default 600
+             */
+            seconds?: number;
+        };
+        WatchView: {
+            /** @description who asked */
+            by: string;
+            /**
+             * Format: int64
+             * @description REGISTER and keepalive exchanges so far
+             */
+            kept: number;
+            /** @description a device's ID, or an IP address */
+            peer: string;
+            /**
+             * Format: int64
+             * @description seconds
+             */
+            remaining: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            since: string;
+            /**
+             * Format: date-time
+             * @description ends by itself then
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            until: string;
         };
         WhoOutputBody: {
             /**
@@ -2766,6 +2951,8 @@ export interface operations {
                 since?: string;
                 /** @description the newest so many */
                 page_size?: number;
+                /** @description false shows passwords, tokens, keys and Digest responses: for administrators, and written to the log */
+                redact?: boolean;
             };
             header?: never;
             path?: never;
@@ -2800,6 +2987,7 @@ export interface operations {
                 call_id?: string;
                 since?: string;
                 page_size?: string;
+                redact?: string;
                 token?: string;
             };
             header?: never;
@@ -2816,6 +3004,109 @@ export interface operations {
                 content: {
                     "application/vnd.tcpdump.pcap": string;
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-trace-watches": {
+        parameters: {
+            query?: {
+                /** @description from 1 */
+                page?: number;
+                page_size?: number;
+                /** @description text to look for, in any case */
+                q?: string;
+                /** @description field to sort by; a minus before it turns the order */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputWatchViewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-trace-watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID that a device speaks under, or an IP address without port */
+                peer: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WatchInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-trace-watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID that a device speaks under, or an IP address without port */
+                peer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
