@@ -53,7 +53,7 @@ func (d *direct) Register(r *intake.Request) intake.Answer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.registered = append(d.registered, string(r.From.User))
-	return intake.Answer{Status: 200, Headers: []intake.Header{{Name: "Expires", Value: "3600"}}}
+	return intake.Answer{Status: 200, Fields: []byte("Expires: 3600\r\n")}
 }
 
 func (d *direct) Message(*intake.Request) (intake.Answer, bool) { return intake.Answer{}, false }

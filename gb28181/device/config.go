@@ -112,7 +112,8 @@ type Journal interface {
 	Append(e journal.Event) uint64
 }
 
-// Registration is an authenticated REGISTER with an Expires above zero.
+// Registration is an authenticated REGISTER with an Expires above zero. Its texts
+// may share the request's memory: the table copies what it keeps.
 type Registration struct {
 	ID        gb28181.ID
 	Flow      flow.Flow

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,18 +132,19 @@ func (t *Table) Bind(reg Registration) (Bound, error) {
 		(reg.Edition == gb28181.EditionUnknown || r.dev.Edition == reg.Edition)
 	t.setFlow(r, reg.Flow)
 	if b.First {
-		if r.trace = reg.Trace; r.trace == "" && reg.CallID != "" {
+		if keep(&r.trace, reg.Trace); r.trace == "" && reg.CallID != "" {
 			r.trace = telemetry.TraceOf(reg.CallID).ID()
 		}
 	}
-	r.bound, r.callID, r.granted = true, reg.CallID, reg.Expires
+	r.bound, r.granted = true, reg.Expires
+	keep(&r.callID, reg.CallID)
 	t.settle(r)
 	r.follow, r.extends, r.stays = reg.Follow, reg.KeepaliveExtends, reg.KeepTransport
 	r.candidate = flow.Flow{}
-	r.dev.Contact = reg.Contact
+	keep(&r.dev.Contact, reg.Contact)
 	r.dev.RegisteredAt, r.dev.ExpiresAt = reg.At, reg.At.Add(reg.Expires)
 	if reg.UserAgent != "" {
-		r.dev.UserAgent = reg.UserAgent
+		keep(&r.dev.UserAgent, reg.UserAgent)
 	}
 	if reg.Edition != gb28181.EditionUnknown {
 		r.dev.Edition = reg.Edition
@@ -419,6 +421,7 @@ func (t *Table) lockOrMake(id gb28181.ID) (r *row, made bool, err error) {
 			t.metrics.full.Inc()
 			return nil, false, fmt.Errorf("enter %s: %w (%d)", id, ErrFull, t.cfg.MaxDevices)
 		}
+		id = gb28181.ID(strings.Clone(string(id)))
 		r := &row{dev: gb28181.Device{
 			ID: id, Kind: gb28181.KindGB28181,
 			Presence: shadow.Presence{Reason: neverRegistered, Since: time.Now()},
@@ -504,6 +507,13 @@ func (t *Table) mayMove(r *row, f flow.Flow, at time.Time) bool {
 		t.rearm(r)
 	}
 	return false
+}
+
+// keep copies a text that may share a request's memory, where it is another one.
+func keep(to *string, s string) {
+	if *to != s {
+		*to = strings.Clone(s)
+	}
 }
 
 func (t *Table) setFlow(r *row, f flow.Flow) {

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"fengsui/sip/flow"
 	"fengsui/sip/intake"
 )
 
@@ -59,9 +58,8 @@ type Attempts struct {
 	mu      sync.Mutex
 	rows    map[attemptKey]*list.Element // of *attemptRow
 	order   *list.List                   // oldest first
-	open    map[peer]*list.Element       // of *challenge
-	opened  *list.List                   // oldest first
-	dropped uint64                       // rows that gave way and challenges that nobody looked after
+	open    challenges
+	dropped uint64 // rows that gave way and challenges that nobody looked after
 }
 
 type attemptKey struct {
@@ -74,18 +72,11 @@ type attemptRow struct {
 	Attempt
 }
 
-// peer is who speaks: NAT may change the port between two messages.
+// peer is who speaks: NAT may change the port between two messages. Its ID may
+// be valid no longer than the request.
 type peer struct {
 	id string
 	ip netip.Addr
-}
-
-type challenge struct {
-	peer
-	at        time.Time
-	stale     bool // it told the peer that its nonce was old
-	flow      flow.Flow
-	userAgent string
 }
 
 // NewAttempts makes an empty memory of at most limit rows; 0 is 1,000.
@@ -95,8 +86,7 @@ func NewAttempts(limit int) *Attempts {
 	}
 	return &Attempts{
 		limit: limit,
-		rows:  make(map[attemptKey]*list.Element), order: list.New(),
-		open: make(map[peer]*list.Element), opened: list.New(),
+		rows:  make(map[attemptKey]*list.Element), order: list.New(), open: newChallenges(),
 	}
 }
 
@@ -144,43 +134,25 @@ func (a *Attempts) challenged(p peer, r *intake.Request, stale bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sweep(r.At)
-	if e, there := a.open[p]; there {
-		c, _ := e.Value.(*challenge)
-		c.stale = stale
-		return // it waits since the first
-	}
-	if len(a.open) >= maxUnanswered {
+	if !a.open.add(p, r, stale) {
 		a.dropped++
-		return
 	}
-	a.open[p] = a.opened.PushBack(&challenge{p, r.At, stale, r.Flow, clip(r.UserAgent)})
 }
 
 // answered ends the wait for p; stale is what its challenge said.
 func (a *Attempts) answered(p peer) (stale bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e, there := a.open[p]
-	if !there {
-		return false
-	}
-	c, _ := e.Value.(*challenge)
-	a.opened.Remove(e)
-	delete(a.open, p)
-	return c.stale
+	return a.open.remove(p)
 }
 
 // sweep turns challenges unanswered for too long into attempts.
 func (a *Attempts) sweep(now time.Time) {
-	for e := a.opened.Front(); e != nil; e = a.opened.Front() {
-		c, _ := e.Value.(*challenge)
-		if now.Sub(c.at) < noSecondAfter {
-			return
-		}
-		a.opened.Remove(e)
-		delete(a.open, c.peer)
-		a.add(c.peer, Attempt{
-			ID: c.id, UserAgent: c.userAgent, Remote: c.flow.Remote.String(), Transport: c.flow.Transport, At: c.at,
+	for c := a.open.oldest(); c != nil && now.Sub(c.at) >= noSecondAfter; c = a.open.oldest() {
+		p := peer{string(c.id), c.remote.Addr().Unmap()}
+		a.open.remove(p)
+		a.add(p, Attempt{
+			ID: p.id, UserAgent: clip(c.userAgent), Remote: c.remote.String(), Transport: c.transport, At: c.at,
 			Check:  CheckNoSecond,
 			Detail: "we answered 401 and nothing came back within 10 s: the answer does not reach the device, or it has no password set",
 		})
@@ -188,7 +160,7 @@ func (a *Attempts) sweep(now time.Time) {
 }
 
 func (a *Attempts) add(p peer, at Attempt) int {
-	key := attemptKey{p, at.Check}
+	key := attemptKey{peer{at.ID, p.ip}, at.Check} // at's ID is a copy
 	if e, there := a.rows[key]; there {
 		row, _ := e.Value.(*attemptRow)
 		at.Count = row.Count + 1
@@ -210,17 +182,20 @@ func (a *Attempts) add(p peer, at Attempt) int {
 
 func attemptOf(p peer, r *intake.Request) Attempt {
 	return Attempt{
-		ID: p.id, UserAgent: clip(r.UserAgent), Remote: r.Flow.Remote.String(), Transport: r.Flow.Transport, At: r.At,
+		ID: strings.Clone(p.id), UserAgent: clip(r.UserAgent), Remote: r.Flow.Remote.String(), Transport: r.Flow.Transport, At: r.At,
 	}
 }
 
 // clip copies what a stranger wrote, cut short and printable.
-func clip(b []byte) string {
+func clip(b []byte) string { return strings.Clone(shown(b)) }
+
+// shown is what a stranger wrote, cut short and printable, valid no longer than b.
+func shown(b []byte) string {
 	if len(b) > maxAttemptText {
 		b = b[:maxAttemptText]
 	}
 	if !slices.ContainsFunc(b, func(c byte) bool { return c < ' ' || c >= 0x7f }) {
-		return string(b)
+		return borrowed(b)
 	}
 	return strings.Map(func(c rune) rune {
 		if c < ' ' || c == 0x7f {

@@ -129,12 +129,13 @@ func TestInAStormStrangersAreSentAwayForAWhile(t *testing.T) {
 				c.id = "34020000001320000002"
 			}
 			a := crowded(c, "")
-			if a.Status != 503 || a.Headers[0].Name != "Retry-After" {
+			wait := header(a, "Retry-After")
+			if a.Status != 503 || wait == "" {
 				t.Fatalf("%s is answered %+v, want 503 with Retry-After", c.id, a)
 			}
-			waits[a.Headers[0].Value] = true
-			if n, err := strconv.Atoi(a.Headers[0].Value); err != nil || n < 5 || n > 30 {
-				t.Errorf("Retry-After %s", a.Headers[0].Value)
+			waits[wait] = true
+			if n, err := strconv.Atoi(wait); err != nil || n < 5 || n > 30 {
+				t.Errorf("Retry-After %s", wait)
 			}
 		}
 		if len(waits) < 10 {

@@ -23,11 +23,11 @@ import (
 )
 
 const (
-	version    = "3.0" // X-GB-Ver, 2022 Annex I
+	ourVersion = "X-GB-Ver: 3.0\r\n" // 2022 Annex I
 	dateFormat = "2006-01-02T15:04:05.000"
 	register   = "REGISTER"
-	maxContact = 256  // bytes of a Contact URI that is echoed
-	fullRetry  = "60" // Retry-After, s, when the table is full
+	maxContact = 256 // bytes of a Contact URI that is echoed
+	fullRetry  = 60  // Retry-After, s, when the table is full
 
 	// Retry-After of those who wait for a storm to end, s: from stormRetry on,
 	// spread so that they do not come back together.
@@ -72,10 +72,10 @@ type refusal struct{ check, detail string }
 // to see how others differ.
 func (g *Registrar) Register(r *intake.Request) intake.Answer {
 	ip := r.Flow.Remote.Addr().Unmap()
-	id, bad := gb28181.ParseID(string(r.From.User))
+	id, bad := gb28181.ParseID(borrowed(r.From.User))
 	p := peer{string(id), ip}
 	if bad != nil {
-		id, p.id = "", clip(r.From.User)
+		id, p.id = "", shown(r.From.User)
 		if len(r.Authorization) == 0 {
 			g.note(p, r, refusal{CheckBadID, bad.Error()})
 		}
@@ -93,7 +93,7 @@ func (g *Registrar) Register(r *intake.Request) intake.Answer {
 	if len(r.Authorization) == 0 {
 		return g.challenge(p, &acc, r, false)
 	}
-	c, err := digest.Parse(r.Authorization)
+	c, err := digest.Parse(borrowed(r.Authorization))
 	if err != nil {
 		g.note(p, r, refusal{CheckHeader, err.Error()})
 		return g.challenge(p, &acc, r, false)
@@ -139,15 +139,13 @@ func (g *Registrar) Register(r *intake.Request) intake.Answer {
 
 // nonce checks the nonce. One that we never gave has no time of issue.
 func (g *Registrar) nonce(c *digest.Credentials, p peer, r *intake.Request) (issued time.Time, why refusal) {
-	switch err := g.nonces.Check(c.Nonce, p.id, p.ip, r.At); {
+	issued, err := g.nonces.Check(c.Nonce, p.id, p.ip, r.At)
+	switch {
 	case errors.Is(err, digest.ErrNonceExpired):
-		issued, _ = g.nonces.Issued(c.Nonce)
 		return issued, refusal{CheckNonce, "the nonce has expired, and the device does not take the new one it is offered"}
 	case err != nil:
-		return time.Time{}, refusal{CheckNonce, "the nonce is not one that we gave this ID at this address: the device answers another server's challenge, or its address changes between two messages"}
-	}
-	issued, _ = g.nonces.Issued(c.Nonce)
-	if issued.Before(g.started) {
+		return issued, refusal{CheckNonce, "the nonce is not one that we gave this ID at this address: the device answers another server's challenge, or its address changes between two messages"}
+	case issued.Before(g.started):
 		return issued, refusal{CheckNonce, "the nonce is from before our start, and the device does not take the new one it is offered"}
 	}
 	return issued, refusal{}
@@ -284,21 +282,21 @@ func (g *Registrar) accept(id gb28181.ID, p peer, acc *Account, r *intake.Reques
 	}
 	contact := ""
 	if echoable(r.Contact) {
-		contact = string(r.Contact)
+		contact = borrowed(r.Contact)
 	}
 	edition := acc.Edition
 	if edition == gb28181.EditionUnknown {
-		edition = gb28181.ParseVersion(string(r.Header("X-GB-Ver")))
+		edition = gb28181.ParseVersion(borrowed(r.Version))
 	}
 	bound, err := g.table.Bind(device.Registration{
-		ID: id, Flow: r.Flow, Contact: contact, CallID: string(r.CallID), UserAgent: clip(r.UserAgent),
+		ID: id, Flow: r.Flow, Contact: contact, CallID: borrowed(r.CallID), UserAgent: shown(r.UserAgent),
 		Expires: expires, Edition: edition, At: r.At,
 		Trace: broughtTrace(r), Follow: acc.Follow, KeepaliveExtends: acc.KeepaliveExtends,
 		KeepTransport: acc.Transport != "",
 	})
 	if err != nil {
 		g.note(p, r, refusal{CheckTableFull, err.Error()})
-		return intake.Answer{Status: 503, Headers: g.headers(intake.Header{Name: "Retry-After", Value: fullRetry})}
+		return g.later(r, fullRetry)
 	}
 	if bound.First && !bytes.Contains(r.URI, []byte(g.cfg.ID)) {
 		g.log.Warn().Str("device", string(id)).Bytes("uri", r.URI).Msg("device registers at another server ID than ours")
@@ -309,11 +307,10 @@ func (g *Registrar) accept(id gb28181.ID, p peer, acc *Account, r *intake.Reques
 
 // broughtTrace is the trace ID of a REGISTER with a traceparent header, "" else.
 func broughtTrace(r *intake.Request) string {
-	v := r.Header("Traceparent")
-	if v == nil {
+	if r.Traceparent == nil {
 		return ""
 	}
-	t, err := telemetry.ParseTraceparent(string(v))
+	t, err := telemetry.ParseTraceparent(string(r.Traceparent))
 	if err != nil {
 		return "" // its own is as good
 	}
@@ -333,28 +330,27 @@ func (g *Registrar) granted(asked int) time.Duration {
 }
 
 func (g *Registrar) ok(id gb28181.ID, r *intake.Request, expires time.Duration) intake.Answer {
-	seconds := strconv.Itoa(int(expires / time.Second))
-	b := make([]byte, 0, 96)
-	b = append(b, '<')
+	seconds := int64(expires / time.Second)
+	b := append(r.Room[:0], "Contact: <"...)
 	if echoable(r.Contact) {
 		b = append(b, r.Contact...)
 	} else {
 		b = append(append(append(b, "sip:"...), id...), '@')
 		b = netip.AddrPortFrom(r.Flow.Remote.Addr().Unmap(), r.Flow.Remote.Port()).AppendTo(b)
 	}
-	b = append(append(b, ">;expires="...), seconds...)
-	h := g.headers(
-		intake.Header{Name: "Contact", Value: string(b)},
-		intake.Header{Name: "Expires", Value: seconds},
-	)
+	b = strconv.AppendInt(append(b, ">;expires="...), seconds, 10)
+	b = strconv.AppendInt(append(b, "\r\nExpires: "...), seconds, 10)
+	b = append(b, "\r\n"+ourVersion...)
 	if !g.cfg.NoDate {
-		h = append(h, intake.Header{Name: "Date", Value: date(r.At.In(g.cfg.Zone))})
+		b = append(appendDate(append(b, "Date: "...), r.At.In(g.cfg.Zone)), "\r\n"...)
 	}
-	return intake.Answer{Status: 200, Headers: h}
+	r.Room = b
+	return intake.Answer{Status: 200, Fields: b}
 }
 
-// date is t in dateFormat; time.Time.Format takes six times as long.
-func date(t time.Time) string {
+// appendDate appends t in dateFormat; time.Time.AppendFormat takes six times as
+// long.
+func appendDate(dst []byte, t time.Time) []byte {
 	var b [len(dateFormat)]byte
 	copy(b[:], "0000-00-00T00:00:00.000")
 	put := func(end, n int) {
@@ -371,7 +367,7 @@ func date(t time.Time) string {
 	put(16, minute)
 	put(19, second)
 	put(23, t.Nanosecond()/1e6)
-	return string(b[:])
+	return append(dst, b[:]...)
 }
 
 // challenge answers 401 with one WWW-Authenticate for each algorithm. In a storm
@@ -381,7 +377,7 @@ func date(t time.Time) string {
 func (g *Registrar) challenge(p peer, acc *Account, r *intake.Request, stale bool) intake.Answer {
 	if r.Crowded && !contains(acc.Allow, p.ip) {
 		g.metrics.postponed.Inc()
-		return intake.Answer{Status: 503, Headers: g.headers(intake.Header{Name: "Retry-After", Value: strconv.Itoa(stormRetry + rand.IntN(stormSpread))})}
+		return g.later(r, stormRetry+rand.IntN(stormSpread))
 	}
 	g.attempts.challenged(p, r, stale)
 	if stale {
@@ -389,19 +385,30 @@ func (g *Registrar) challenge(p peer, acc *Account, r *intake.Request, stale boo
 	} else {
 		g.metrics.challenged.Inc()
 	}
-	nonce := g.nonces.Make(p.id, p.ip, r.At)
-	offered := g.offered(acc)
-	h := make([]intake.Header, 0, len(offered)+1)
-	for _, a := range offered {
-		h = append(h, intake.Header{Name: "WWW-Authenticate", Value: digest.Challenge(g.cfg.Domain, nonce, a, g.cfg.QOP, stale)})
+	var space [64]byte
+	nonce := g.nonces.Append(space[:0], p.id, p.ip, r.At)
+	b := r.Room[:0]
+	for _, a := range g.offered(acc) {
+		b = append(b, "WWW-Authenticate: "...)
+		b = digest.AppendChallenge(b, g.cfg.Domain, nonce, a, g.cfg.QOP, stale)
+		b = append(b, "\r\n"...)
 	}
-	return intake.Answer{Status: 401, Headers: append(h, versionHeader())}
+	r.Room = append(b, ourVersion...)
+	return intake.Answer{Status: 401, Fields: r.Room}
+}
+
+// later answers 503: come again after so many seconds.
+func (g *Registrar) later(r *intake.Request, seconds int) intake.Answer {
+	b := strconv.AppendInt(append(r.Room[:0], "Retry-After: "...), int64(seconds), 10)
+	r.Room = append(b, "\r\n"+ourVersion...)
+	return intake.Answer{Status: 503, Fields: r.Room}
 }
 
 // refuse answers 403 and keeps the reason to ourselves.
 func (g *Registrar) refuse(p peer, r *intake.Request, why refusal) intake.Answer {
 	g.note(p, r, why)
-	return intake.Answer{Status: 403, Headers: g.headers()}
+	r.Room = append(r.Room[:0], ourVersion...)
+	return intake.Answer{Status: 403, Fields: r.Room}
 }
 
 // note keeps a failed check. The log hears of the first, the tenth, the
@@ -428,7 +435,7 @@ func (g *Registrar) note(p peer, r *intake.Request, why refusal) {
 // Message answers a keepalive: 200 when the table takes it, 403 else, upon
 // which the device registers anew. Nothing else is answered here.
 func (g *Registrar) Message(r *intake.Request) (intake.Answer, bool) {
-	id := borrowed(r.From.User)
+	id := gb28181.ID(borrowed(r.From.User))
 	if len(bytes.TrimSpace(r.Body)) == 0 {
 		if !g.cfg.EmptyKeepalive || g.table.Keepalive(id, r.Flow, true, r.At) != nil {
 			return intake.Answer{}, false
@@ -462,12 +469,9 @@ func (g *Registrar) Message(r *intake.Request) (intake.Answer, bool) {
 	return intake.Answer{Status: 403}, true
 }
 
-// borrowed is an ID that is valid no longer than b is: to look something up.
-func borrowed(b []byte) gb28181.ID { return gb28181.ID(unsafe.String(unsafe.SliceData(b), len(b))) }
-
-func (g *Registrar) headers(h ...intake.Header) []intake.Header { return append(h, versionHeader()) }
-
-func versionHeader() intake.Header { return intake.Header{Name: "X-GB-Ver", Value: version} }
+// borrowed is b as a string that is valid no longer than b is: to look something
+// up, or to be copied by whoever keeps it.
+func borrowed(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // echoable reports whether a Contact URI can be sent back between "<" and ">".
 func echoable(uri []byte) bool {

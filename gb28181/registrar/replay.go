@@ -21,9 +21,12 @@ type replay struct {
 
 	mu     sync.Mutex
 	turned time.Time
-	young  map[gb28181.ID]used
-	old    map[gb28181.ID]used
+	young  map[fixedID]used
+	old    map[fixedID]used
 }
+
+// fixedID is an ID of at most 20 digits, whose memory is its own.
+type fixedID [20]byte
 
 type used struct {
 	issued int64 // ns of the Unix epoch
@@ -40,17 +43,19 @@ func (p *replay) take(id gb28181.ID, issued time.Time, c *digest.Credentials, no
 			next.nc = int64(nc)
 		}
 	}
+	var key fixedID
+	copy(key[:], id)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if age := now.Sub(p.turned); age >= p.keep || p.young == nil {
-		p.old, p.young, p.turned = p.young, make(map[gb28181.ID]used, len(p.young)/2), now
+		p.old, p.young, p.turned = p.young, make(map[fixedID]used, len(p.young)/2), now
 		if age >= 2*p.keep {
 			p.old = nil
 		}
 	}
-	last, seen := p.young[id]
+	last, seen := p.young[key]
 	if !seen {
-		last, seen = p.old[id]
+		last, seen = p.old[key]
 	}
 	if seen {
 		if next.issued < last.issued {
@@ -60,6 +65,6 @@ func (p *replay) take(id gb28181.ID, issued time.Time, c *digest.Credentials, no
 			return false
 		}
 	}
-	p.young[id] = next
+	p.young[key] = next
 	return true
 }

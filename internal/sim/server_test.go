@@ -190,7 +190,7 @@ func (s *server) handle(from peer, b []byte) {
 func (s *server) register(from peer, m *wire.Message) []byte {
 	auth := m.Get("Authorization")
 	if auth == "" {
-		return respond(m, 401, wire.Header{Name: "WWW-Authenticate", Value: digest.Challenge("3402000000", "6fe9ba44a76be22a", s.algo, s.qop, false)})
+		return respond(m, 401, wire.Header{Name: "WWW-Authenticate", Value: string(digest.AppendChallenge(nil, "3402000000", []byte("6fe9ba44a76be22a"), s.algo, s.qop, false))})
 	}
 	c, err := digest.Parse([]byte(auth))
 	if err != nil || !c.Verify("REGISTER", password) || c.Username != wire.User(m.Get("From")) || c.URI != m.URI || (c.QOP == "auth") != s.qop {

@@ -2,10 +2,10 @@ package digest
 
 import "strings"
 
-// Challenge is a WWW-Authenticate value. qop offers "auth"; stale says that
-// only the nonce was at fault, so the client may answer with the password it has.
-func Challenge(realm, nonce string, alg Algorithm, qop, stale bool) string {
-	b := make([]byte, 0, 128)
+// AppendChallenge appends a WWW-Authenticate value. qop offers "auth"; stale
+// says that only the nonce was at fault, so the client may answer with the
+// password it has.
+func AppendChallenge(b []byte, realm string, nonce []byte, alg Algorithm, qop, stale bool) []byte {
 	b = append(b, "Digest realm="...)
 	b = appendQuoted(b, realm)
 	b = append(b, ",nonce="...)
@@ -18,7 +18,7 @@ func Challenge(realm, nonce string, alg Algorithm, qop, stale bool) string {
 	if stale {
 		b = append(b, ",stale=true"...)
 	}
-	return string(b)
+	return b
 }
 
 // ParseChallenge reads a WWW-Authenticate or Proxy-Authenticate value into

@@ -129,8 +129,9 @@ func (c Credentials) String() string {
 // Parse reads an Authorization value. It takes parameters in any order and
 // case, quoted or not, separated by commas or blanks, with commas to spare; of
 // a repeated parameter the first counts, and a quote left open ends with the
-// value. It reports an error wrapping [ErrMalformed].
-func Parse(value []byte) (Credentials, error) {
+// value. What it returns shares a string's memory. It reports an error wrapping
+// [ErrMalformed].
+func Parse[Value string | []byte](value Value) (Credentials, error) {
 	var c Credentials
 	if len(value) > MaxValue {
 		return c, fmt.Errorf("%w: %d bytes, at most %d", ErrMalformed, len(value), MaxValue)
@@ -180,6 +181,19 @@ func (c *Credentials) field(name string) *string {
 	return nil
 }
 
+// Bytes that end or part what a header value is made of.
+const (
+	isBlank = 1 << iota // SP, HT, CR, LF
+	isComma
+	isEqual
+	isQuote // and the backslash
+)
+
+// classes are looked up, which is faster than a search in a set for each byte.
+var classes = [256]uint8{
+	' ': isBlank, '\t': isBlank, '\r': isBlank, '\n': isBlank, ',': isComma, '=': isEqual, '"': isQuote, '\\': isQuote,
+}
+
 // scanner walks a header value. The strings it returns share the value's
 // memory unless an escape had to be undone.
 type scanner struct {
@@ -189,10 +203,10 @@ type scanner struct {
 
 // scheme returns the leading token when it is not the name of a parameter.
 func (s *scanner) scheme() string {
-	s.skip(" \t\r\n,")
+	s.skip(isBlank | isComma)
 	start := s.pos
-	word := s.until(" \t\r\n,=")
-	s.skip(" \t\r\n")
+	word := s.until(isBlank | isComma | isEqual)
+	s.skip(isBlank)
 	if s.pos < len(s.in) && s.in[s.pos] == '=' {
 		s.pos = start
 		return ""
@@ -202,37 +216,35 @@ func (s *scanner) scheme() string {
 
 // param returns the next parameter; one without "=" has an empty value.
 func (s *scanner) param() (name, value string, ok bool) {
-	s.skip(" \t\r\n,")
+	s.skip(isBlank | isComma)
 	if s.pos == len(s.in) {
 		return "", "", false
 	}
-	name = s.until(" \t\r\n,=")
-	s.skip(" \t\r\n")
+	name = s.until(isBlank | isComma | isEqual)
+	s.skip(isBlank)
 	if s.pos == len(s.in) || s.in[s.pos] != '=' {
 		return name, "", true
 	}
 	s.pos++
-	s.skip(" \t\r\n")
+	s.skip(isBlank)
 	if s.pos < len(s.in) && s.in[s.pos] == '"' {
 		s.pos++
 		return name, s.quoted(), true
 	}
-	return name, s.until(" \t\r\n,"), true
+	return name, s.until(isBlank | isComma), true
 }
 
 // quoted reads up to the closing quote, undoing backslashes.
 func (s *scanner) quoted() string {
-	end := strings.IndexAny(s.in[s.pos:], `"\`)
-	if end < 0 {
-		out := s.in[s.pos:]
-		s.pos = len(s.in)
+	begin := s.pos
+	switch out := s.until(isQuote); {
+	case s.pos == len(s.in):
+		return out
+	case s.in[s.pos] == '"':
+		s.pos++
 		return out
 	}
-	if s.in[s.pos+end] == '"' {
-		out := s.in[s.pos : s.pos+end]
-		s.pos += end + 1
-		return out
-	}
+	s.pos = begin
 	var b strings.Builder
 	for s.pos < len(s.in) {
 		ch := s.in[s.pos]
@@ -249,23 +261,21 @@ func (s *scanner) quoted() string {
 	return b.String()
 }
 
-func (s *scanner) skip(set string) {
-	for s.pos < len(s.in) && strings.IndexByte(set, s.in[s.pos]) >= 0 {
+func (s *scanner) skip(class uint8) {
+	for s.pos < len(s.in) && classes[s.in[s.pos]]&class != 0 {
 		s.pos++
 	}
 }
 
-func (s *scanner) until(set string) string {
+func (s *scanner) until(class uint8) string {
 	start := s.pos
-	if i := strings.IndexAny(s.in[s.pos:], set); i >= 0 {
-		s.pos += i
-	} else {
-		s.pos = len(s.in)
+	for s.pos < len(s.in) && classes[s.in[s.pos]]&class == 0 {
+		s.pos++
 	}
 	return s.in[start:s.pos]
 }
 
-func appendQuoted(b []byte, v string) []byte {
+func appendQuoted[Value string | []byte](b []byte, v Value) []byte {
 	b = append(b, '"')
 	for i := 0; i < len(v); i++ {
 		if v[i] == '"' || v[i] == '\\' {

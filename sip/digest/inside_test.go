@@ -14,13 +14,16 @@ func TestNoncesOutliveAClockThatIsSet(t *testing.T) {
 		n := NewNonces([]byte("0123456789abcdef"), 0)
 		n.epoch += int64(wrong) // as read when the process started; time.Now has been set since
 		now := time.Now()
-		first := n.Make("34020000001320000001", here, now)
-		second := n.Make("34020000001320000001", here, now.Add(time.Second))
-		if err := n.Check(second, "34020000001320000001", here, now.Add(2*time.Second)); err != nil {
-			t.Errorf("clock %v off at the start: %v", wrong, err)
+		issued := func(after time.Duration) time.Time {
+			nonce := n.Append(nil, "34020000001320000001", here, now.Add(after))
+			at, err := n.Check(string(nonce), "34020000001320000001", here, now.Add(2*time.Second))
+			if err != nil {
+				t.Errorf("clock %v off at the start: %v", wrong, err)
+			}
+			return at
 		}
-		a, _ := n.Issued(first)
-		if b, _ := n.Issued(second); b.Sub(a) != time.Second {
+		a := issued(0)
+		if b := issued(time.Second); b.Sub(a) != time.Second {
 			t.Errorf("clock %v off at the start: nonces %v apart", wrong, b.Sub(a))
 		}
 	}

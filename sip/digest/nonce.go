@@ -66,9 +66,9 @@ func (n *Nonces) Lifetime() time.Duration { return n.lifetime }
 // from the future until the old time is reached again.
 func (n *Nonces) clock(now time.Time) int64 { return n.epoch + int64(now.Sub(n.base)) }
 
-// Make returns a nonce for this ID speaking from this address. The port is no
+// Append appends a nonce for this ID speaking from this address. The port is no
 // part of it: NAT may give the second REGISTER another one.
-func (n *Nonces) Make(id string, ip netip.Addr, now time.Time) string {
+func (n *Nonces) Append(dst []byte, id string, ip netip.Addr, now time.Time) []byte {
 	issued := n.clock(now)
 	for {
 		last := n.last.Load()
@@ -82,44 +82,29 @@ func (n *Nonces) Make(id string, ip netip.Addr, now time.Time) string {
 	var raw [nonceSize]byte
 	binary.BigEndian.PutUint64(raw[:], uint64(issued))
 	n.mac(raw[nonceTime:], raw[:nonceTime], id, ip)
-	var text [(nonceSize*8 + 5) / 6]byte
-	base64.RawURLEncoding.Encode(text[:], raw[:])
-	return string(text[:])
+	return base64.RawURLEncoding.AppendEncode(dst, raw[:])
 }
 
-// Check reports [ErrNonceForeign] for a nonce that this secret did not give to
-// this ID and address, and [ErrNonceExpired] for one that is too old.
-func (n *Nonces) Check(nonce, id string, ip netip.Addr, now time.Time) error {
+// Check returns when a nonce was made; times of issue order the nonces given to
+// one ID. It reports [ErrNonceForeign], and no time, for one that this secret did
+// not give to this ID and address, and [ErrNonceExpired] for one that is too old.
+func (n *Nonces) Check(nonce, id string, ip netip.Addr, now time.Time) (issued time.Time, err error) {
 	var raw, want [nonceSize]byte
 	if !decodeNonce(&raw, nonce) {
-		return ErrNonceForeign
+		return time.Time{}, ErrNonceForeign
 	}
 	n.mac(want[nonceTime:], raw[:nonceTime], id, ip)
 	if !hmac.Equal(want[nonceTime:], raw[nonceTime:]) {
-		return ErrNonceForeign
+		return time.Time{}, ErrNonceForeign
 	}
-	age := time.Duration(n.clock(now) - issuedAt(&raw).UnixNano())
-	if age > n.lifetime || age < -ahead {
-		return ErrNonceExpired
+	at := int64(binary.BigEndian.Uint64(raw[:]))
+	if age := time.Duration(n.clock(now) - at); age > n.lifetime || age < -ahead {
+		err = ErrNonceExpired
 	}
-	return nil
+	return time.Unix(0, at), err
 }
 
-// Issued is the time at which a nonce that passed [Nonces.Check] was made.
-// Times of issue order the nonces given to one ID.
-func (n *Nonces) Issued(nonce string) (time.Time, bool) {
-	var raw [nonceSize]byte
-	if !decodeNonce(&raw, nonce) {
-		return time.Time{}, false
-	}
-	return issuedAt(&raw), true
-}
-
-func issuedAt(raw *[nonceSize]byte) time.Time {
-	return time.Unix(0, int64(binary.BigEndian.Uint64(raw[:])))
-}
-
-// strict takes only what EncodeToString makes.
+// strict takes only what AppendEncode makes.
 var strict = base64.RawURLEncoding.Strict()
 
 func decodeNonce(raw *[nonceSize]byte, nonce string) bool {

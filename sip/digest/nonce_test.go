@@ -19,53 +19,57 @@ var (
 	noon   = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 )
 
+func makeNonce(n *digest.Nonces) string { return string(n.Append(nil, camera, here, noon)) }
+
 func TestNonceProvesItselfToAnotherInstance(t *testing.T) {
-	nonce := digest.NewNonces(secret, 0).Make(camera, here, noon)
+	nonce := makeNonce(digest.NewNonces(secret, 0))
 	other := digest.NewNonces(secret, 0)
-	if err := other.Check(nonce, camera, here, noon.Add(119*time.Second)); err != nil {
-		t.Fatal(err)
+	if at, err := other.Check(nonce, camera, here, noon.Add(119*time.Second)); err != nil || !at.Equal(noon) {
+		t.Fatalf("issued %v, %v", at, err)
 	}
-	if err := other.Check(nonce, camera, netip.MustParseAddr("::ffff:192.0.2.20"), noon); err != nil {
+	if _, err := other.Check(nonce, camera, netip.MustParseAddr("::ffff:192.0.2.20"), noon); err != nil {
 		t.Fatalf("the same address heard by a dual-stack socket: %v", err)
-	}
-	if at, ok := other.Issued(nonce); !ok || !at.Equal(noon) {
-		t.Fatalf("issued %v, %v", at, ok)
 	}
 }
 
 func TestNonceExpires(t *testing.T) {
 	n := digest.NewNonces(secret, 120*time.Second)
-	nonce := n.Make(camera, here, noon)
-	if err := n.Check(nonce, camera, here, noon.Add(120*time.Second)); err != nil {
+	nonce := makeNonce(n)
+	if _, err := n.Check(nonce, camera, here, noon.Add(120*time.Second)); err != nil {
 		t.Fatalf("at its very end: %v", err)
 	}
 	for _, at := range []time.Duration{121 * time.Second, 24 * time.Hour, -6 * time.Second} {
-		if err := n.Check(nonce, camera, here, noon.Add(at)); !errors.Is(err, digest.ErrNonceExpired) {
-			t.Errorf("after %v: %v", at, err)
+		if issued, err := n.Check(nonce, camera, here, noon.Add(at)); !errors.Is(err, digest.ErrNonceExpired) || !issued.Equal(noon) {
+			t.Errorf("after %v: issued %v, %v", at, issued, err)
 		}
 	}
 }
 
 func TestNonceOfAnotherIsForeign(t *testing.T) {
 	n := digest.NewNonces(secret, 0)
-	nonce := n.Make(camera, here, noon)
+	nonce := makeNonce(n)
 	bent := strings.Replace(nonce, nonce[:1], "_", 1)
+	check := func(n *digest.Nonces, nonce, id, ip string) error {
+		issued, err := n.Check(nonce, id, netip.MustParseAddr(ip), noon)
+		if !issued.IsZero() {
+			t.Errorf("%q of another has a time of issue", nonce)
+		}
+		return err
+	}
+	const home = "192.0.2.20"
 	for name, err := range map[string]error{
-		"another ID":     n.Check(nonce, "34020000001320000002", here, noon),
-		"another IP":     n.Check(nonce, camera, netip.MustParseAddr("192.0.2.21"), noon),
-		"another secret": digest.NewNonces([]byte("another"), 0).Check(nonce, camera, here, noon),
-		"changed time":   n.Check(bent, camera, here, noon),
-		"short":          n.Check("6fe9ba44a76be22a", camera, here, noon),
-		"not base64":     n.Check(strings.Repeat("!", len(nonce)), camera, here, noon),
-		"line break":     n.Check(nonce[:len(nonce)-1]+"\n", camera, here, noon),
-		"empty":          n.Check("", camera, here, noon),
+		"another ID":     check(n, nonce, "34020000001320000002", home),
+		"another IP":     check(n, nonce, camera, "192.0.2.21"),
+		"another secret": check(digest.NewNonces([]byte("another"), 0), nonce, camera, home),
+		"changed time":   check(n, bent, camera, home),
+		"short":          check(n, "6fe9ba44a76be22a", camera, home),
+		"not base64":     check(n, strings.Repeat("!", len(nonce)), camera, home),
+		"line break":     check(n, nonce[:len(nonce)-1]+"\n", camera, home),
+		"empty":          check(n, "", camera, home),
 	} {
 		if !errors.Is(err, digest.ErrNonceForeign) {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-	if _, ok := n.Issued("junk"); ok {
-		t.Error("junk has a time of issue")
 	}
 }
 
@@ -78,8 +82,8 @@ func TestNoncesOfOneInstantDifferAndAreOrdered(t *testing.T) {
 		wg.Go(func() {
 			var last time.Time
 			for range 500 {
-				nonce := n.Make(camera, here, noon)
-				at, _ := n.Issued(nonce)
+				nonce := makeNonce(n)
+				at, _ := n.Check(nonce, camera, here, noon)
 				if !at.After(last) {
 					t.Errorf("issued %v after %v", at, last)
 				}
@@ -101,8 +105,8 @@ func BenchmarkChallengeAndVerify(b *testing.B) {
 	c := sample(digest.MD5, false)
 	b.ReportAllocs()
 	for b.Loop() {
-		c.Nonce = n.Make(camera, here, noon)
-		_ = n.Check(c.Nonce, camera, here, noon)
+		c.Nonce = makeNonce(n)
+		_, _ = n.Check(c.Nonce, camera, here, noon)
 		c.Verify("REGISTER", "12345678")
 	}
 }

@@ -67,6 +67,8 @@ const (
 	kExpires
 	kAuthorization
 	kUserAgent
+	kVersion // X-GB-Ver
+	kTraceparent
 	kRoute       // Route, which is repaired like an address
 	kRecordRoute // as Route; keeps a request from being answered directly
 	kReference   // Refer-To, Referred-By

@@ -34,6 +34,8 @@ type Request struct {
 	Authorization []byte
 	UserAgent     []byte
 	ContentType   []byte
+	Version       []byte // X-GB-Ver
+	Traceparent   []byte
 	Body          []byte
 	Flow          flow.Flow
 	At            time.Time
@@ -41,6 +43,10 @@ type Request struct {
 	// Crowded is set when more comes in than is handled and no device is
 	// registered where this comes from: whoever is goes first.
 	Crowded bool
+
+	// Room is memory that the fields of the answer may be appended to, empty. Left
+	// here as large as it has grown, it serves the next request.
+	Room []byte
 
 	// What an answer repeats, and Vias[0] taken apart; unset in a request that is
 	// not of a scan.
@@ -52,20 +58,20 @@ type Request struct {
 // Address is what identifies a peer in From or To.
 type Address struct{ User, Host, Tag []byte }
 
-// Header is one header field of an answer.
+// Header is one header field.
 type Header struct{ Name, Value string }
 
 // Answer is the answer to a request. AppendAnswer adds Via, From, To with tag,
 // Call-ID, CSeq and Content-Length. Status 0 means to stay silent.
 type Answer struct {
-	Status  int
-	Reason  string // empty: the usual words for Status
-	Headers []Header
+	Status int
+	Reason string // empty: the usual words for Status
+	Fields []byte // further header fields as they are sent, each line with its CRLF; used before the next request
 }
 
 // plain is the status of an answer that says nothing else, 0 of any other.
 func (a *Answer) plain() int {
-	if a.Reason != "" || len(a.Headers) > 0 {
+	if a.Reason != "" || len(a.Fields) > 0 {
 		return 0
 	}
 	return a.Status

@@ -60,9 +60,9 @@ func (d *registrar) Register(r *intake.Request) intake.Answer {
 	case d.silent:
 		return intake.Answer{}
 	case r.Authorization == nil:
-		return intake.Answer{Status: 401, Headers: []intake.Header{{Name: "WWW-Authenticate", Value: `Digest realm="3402000000",nonce="1"`}}}
+		return intake.Answer{Status: 401, Fields: []byte("WWW-Authenticate: Digest realm=\"3402000000\",nonce=\"1\"\r\n")}
 	}
-	return intake.Answer{Status: 200, Headers: []intake.Header{{Name: "Expires", Value: fmt.Sprint(r.Expires)}}}
+	return intake.Answer{Status: 200, Fields: fmt.Appendf(nil, "Expires: %d\r\n", r.Expires)}
 }
 
 func (d *registrar) Message(r *intake.Request) (intake.Answer, bool) {

@@ -40,11 +40,11 @@ func (h *head) stamped(name string) bool {
 	return false
 }
 
-// request fills r, whose Vias are used again.
+// request fills r, whose Vias and Room are used again.
 func (h *head) request(r *Request, raw []byte) {
 	number, _, _ := splitCSeq(h.fields[h.cseq].value)
 	*r = Request{
-		Raw: raw, Method: h.method, URI: h.uri, Vias: r.Vias[:0],
+		Raw: raw, Method: h.method, URI: h.uri, Vias: r.Vias[:0], Room: r.Room[:0],
 		From: h.sender, To: h.target, top: h.top,
 		from: h.fields[h.from].value, to: h.fields[h.to].value, cseq: h.fields[h.cseq].value,
 		CallID: h.fields[h.callID].value, CSeq: uint32(number), Expires: -1, Body: h.body,
@@ -79,6 +79,14 @@ func (h *head) request(r *Request, raw []byte) {
 			r.UserAgent = f.value
 		case kType:
 			r.ContentType = f.value
+		case kVersion:
+			if r.Version == nil {
+				r.Version = f.value
+			}
+		case kTraceparent:
+			if r.Traceparent == nil {
+				r.Traceparent = f.value
+			}
 		}
 	}
 	if value, ok := param(r.ContactParams, "expires"); ok { // RFC 3261, 10.2.1.1: before the header
@@ -173,9 +181,7 @@ func AppendAnswer(dst []byte, r *Request, a Answer) []byte {
 	dst = append(dst, "\r\n"...)
 	dst = appendLine(dst, "Call-ID: ", r.CallID)
 	dst = appendLine(dst, "CSeq: ", cseq)
-	for _, h := range a.Headers {
-		dst = append(append(append(append(dst, h.Name...), ": "...), h.Value...), "\r\n"...)
-	}
+	dst = append(dst, a.Fields...)
 	return append(dst, "Content-Length: 0\r\n\r\n"...)
 }
 

@@ -117,7 +117,7 @@ func TestAnswerRepeatsWhatItMust(t *testing.T) {
 			if c.remote != "" {
 				r.Flow = flow.Flow{Transport: flow.UDP, Remote: netip.MustParseAddrPort(c.remote)}
 			}
-			answer := string(intake.AppendAnswer(nil, &r, intake.Answer{Status: 423, Headers: []intake.Header{{Name: "Min-Expires", Value: "60"}}}))
+			answer := string(intake.AppendAnswer(nil, &r, intake.Answer{Status: 423, Fields: []byte("Min-Expires: 60\r\n")}))
 			var vias []string
 			for line := range strings.SplitSeq(answer, "\r\n") {
 				if strings.HasPrefix(line, "Via: ") {

@@ -210,11 +210,11 @@ func kindOf(name []byte) kind {
 	case 7:
 		return is("Call-ID", kCallID) | is("Contact", kContact) | is("Expires", kExpires) | is("Require", kRequire)
 	case 8:
-		return is("Refer-To", kReference)
+		return is("Refer-To", kReference) | is("X-GB-Ver", kVersion)
 	case 10:
 		return is("User-Agent", kUserAgent) | is(HeaderSeq, kStamp)
 	case 11:
-		return is(HeaderFlow, kStamp) | is("Referred-By", kReference)
+		return is(HeaderFlow, kStamp) | is("Referred-By", kReference) | is("Traceparent", kTraceparent)
 	case 12:
 		return is("Max-Forwards", kMaxForwards) | is("Content-Type", kType) | is("Record-Route", kRecordRoute) | is(HeaderUnasked, kStamp)
 	case 13:

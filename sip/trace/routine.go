@@ -67,6 +67,7 @@ type shard struct {
 	oldest *row
 	weight int // of all rows
 	limit  int
+	full   bool // a row was forgotten for want of memory: a new device takes over the oldest row from now on
 }
 
 type routines struct {
@@ -148,7 +149,7 @@ func (s *shard) row(device []byte, key uint64) *row {
 		return w
 	case w != nil:
 		s.unlink(w)
-	case s.oldest != nil && s.weight+rowWeight > s.limit:
+	case s.oldest != nil && (s.full || s.weight+rowWeight > s.limit):
 		w = s.oldest
 		delete(s.rows, w.key)
 		w.reset(device, key)
@@ -202,6 +203,7 @@ func (s *shard) forget(w *row) {
 	s.unlink(w)
 	delete(s.rows, w.key)
 	s.weight -= w.weight
+	s.full = true
 }
 
 // Routine returns a device's counters; false when nothing is known of it.

@@ -261,3 +261,26 @@ func FuzzFind(f *testing.F) {
 		}
 	})
 }
+
+// When there are more devices than rows, one that is heard takes over the row,
+// with its buffers, of the one not heard for longest.
+func TestManyDevicesShareTheMemoryWithoutAllocation(t *testing.T) {
+	r := trace.NewRing(1<<20, 0)
+	message, device, n := make([]byte, 600), []byte("34020000001320000000"), 0
+	next := func() {
+		n++
+		for i, left := len(device)-1, n%2000; i > 13; i, left = i-1, left/10 {
+			device[i] = byte('0' + left%10)
+		}
+		r.Exchange(time.Now(), trace.Keepalive, device, flow.Flow{}, message, message, 200)
+	}
+	for range 20_000 {
+		next()
+	}
+	if got := testing.AllocsPerRun(1000, next); got >= 0.1 {
+		t.Errorf("%v allocations for an exchange", got)
+	}
+	if last, ok := r.Routine(string(device)); !ok || last.Keepalives == 0 {
+		t.Errorf("the last device is not there: %+v", last)
+	}
+}
