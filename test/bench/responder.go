@@ -26,7 +26,7 @@ type responder struct {
 	cameras []camera
 	serial  uint32
 	pending map[uint32]*pending
-	nextAt  time.Time // of the earliest pending; zero: none
+	due     [len(sendTimes)][]due // by how often they were sent; each in order of time
 	media   *mediaSource
 	streams map[string]*dialog // by Call-ID
 
@@ -35,10 +35,14 @@ type responder struct {
 
 // pending is a request of ours that waits for its answer.
 type pending struct {
-	from  [4]byte
-	raw   []byte
-	tries int
-	at    time.Time
+	from [4]byte
+	raw  []byte
+}
+
+// due is when a request that still waits is sent again.
+type due struct {
+	serial uint32
+	at     time.Time
 }
 
 // mediaSource sends the streams that are invited, each packet on its own.
@@ -185,11 +189,8 @@ func (r *responder) ask(c *camera, send sender, method, uri, from, to, callID, e
 		"\r\nFrom: ", from, "\r\nTo: ", to, "\r\nCall-ID: ", callID, "\r\nCSeq: 1 ", method, "\r\nMax-Forwards: 70\r\n", extra,
 		"Content-Type: "+xmlType+"\r\nContent-Length: ", strconv.Itoa(len(body)), "\r\n\r\n", body)
 	if c.transport == "UDP" {
-		at := time.Now().Add(sendTimes[0])
-		r.pending[r.serial] = &pending{from: c.addr, raw: b, at: at}
-		if r.nextAt.IsZero() || at.Before(r.nextAt) {
-			r.nextAt = at
-		}
+		r.pending[r.serial] = &pending{from: c.addr, raw: b}
+		r.due[0] = append(r.due[0], due{r.serial, time.Now().Add(sendTimes[0])})
 	}
 	return send(c.addr, b)
 }
@@ -207,25 +208,25 @@ func (r *responder) answered(a *answer) bool {
 
 // tick sends again what is not answered.
 func (r *responder) tick(now time.Time, send sender) error {
-	if r.nextAt.IsZero() || now.Before(r.nextAt) {
-		return nil
-	}
-	r.nextAt = time.Time{}
-	for n, p := range r.pending {
-		if !now.Before(p.at) {
-			if p.tries++; p.tries == len(sendTimes) {
+	for tries := range r.due {
+		queue := r.due[tries]
+		for len(queue) > 0 && !now.Before(queue[0].at) {
+			serial := queue[0].serial
+			queue = queue[1:]
+			p := r.pending[serial]
+			switch {
+			case p == nil: // answered
+			case tries == len(sendTimes)-1:
 				r.Unanswered++
-				delete(r.pending, n)
-				continue
-			}
-			p.at = now.Add(sendTimes[p.tries])
-			if err := send(p.from, p.raw); err != nil {
-				return err
+				delete(r.pending, serial)
+			default:
+				r.due[tries+1] = append(r.due[tries+1], due{serial, now.Add(sendTimes[tries+1])})
+				if err := send(p.from, p.raw); err != nil {
+					return err
+				}
 			}
 		}
-		if r.nextAt.IsZero() || p.at.Before(r.nextAt) {
-			r.nextAt = p.at
-		}
+		r.due[tries] = queue
 	}
 	return nil
 }
