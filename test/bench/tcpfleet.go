@@ -115,17 +115,29 @@ func (t *tcpFleet) background(ctx context.Context) (stop func() error) {
 	}
 }
 
-// keepAlive sends perSec keepalives a second for d, and says how many began.
+// keepAlive sends perSec keepalives a second for d, and says how many began. A
+// camera that waits for an answer is left out, so that fewer begin when the
+// server is slow.
 func (t *tcpFleet) keepAlive(ctx context.Context, perSec float64, d time.Duration) (begun uint64, err error) {
+	next := 0
 	for start := time.Now(); time.Since(start) < d; {
 		due := uint64(time.Since(start).Seconds() * perSec)
-		for ; begun < due; begun++ {
-			if err := t.cameras[begun%uint64(len(t.cameras))].begin(opKeepalive); err != nil {
+		for range t.cameras {
+			if begun >= due {
+				break
+			}
+			k := t.cameras[next]
+			next = (next + 1) % len(t.cameras)
+			switch err := k.begin(opKeepalive); {
+			case errors.Is(err, errWaits):
+			case err != nil:
 				return begun, err
+			default:
+				begun++
 			}
 		}
-		next := start.Add(time.Duration(float64(begun+1) / perSec * float64(time.Second)))
-		if err := sleep(ctx, max(time.Millisecond, time.Until(next))); err != nil {
+		at := start.Add(time.Duration(float64(begun+1) / perSec * float64(time.Second)))
+		if err := sleep(ctx, max(time.Millisecond, time.Until(at))); err != nil {
 			return begun, err
 		}
 	}
@@ -158,7 +170,7 @@ func (t *tcpFleet) measure(ctx context.Context, b *bench, p *process, perSec flo
 	ops := float64(len(took))
 	r = rate{
 		Asked: perSec, Offered: float64(begun) / d.Seconds(), PerSec: ops / d.Seconds(), P99: time.Duration(percentile(took, 0.99)) * time.Microsecond,
-		Loss: (float64(begun) - ops) / float64(begun), Micros: float64(sp.Server.Microseconds()) / math.Max(ops, 1), Server: sp.ServerShare(), Driver: sp.DriverShare(),
+		Loss: math.Max(0, float64(begun)-ops) / math.Max(float64(begun), 1), Micros: float64(sp.Server.Microseconds()) / math.Max(ops, 1), Server: sp.ServerShare(), Driver: sp.DriverShare(),
 	}
 	r.RSS, err = sharedMemory(p.pid())
 	return r, sp, err
@@ -184,12 +196,17 @@ func (t *tcpFleet) wrong() error {
 	return nil
 }
 
-// begin starts an operation. One that still waits is a keepalive without answer.
+var errWaits = errors.New("an answer is awaited")
+
+// begin starts an operation, or returns errWaits while another is under way.
 func (k *tcpCamera) begin(kind uint8) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.camera.op != opNone {
-		return fmt.Errorf("camera %d got no answer", k.camera.index)
+		if time.Since(k.camera.since) > tcpWait {
+			return fmt.Errorf("camera %d got no answer within %v", k.camera.index, tcpWait)
+		}
+		return errWaits
 	}
 	k.camera.serial++
 	k.camera.since = time.Now()
