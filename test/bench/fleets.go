@@ -32,7 +32,7 @@ func startSim(ctx context.Context, s *server, cfg sim.Config) (_ *sim.Sim, stop 
 // waitComplete waits until n devices are online and the catalog of each has
 // brought its channel.
 func (s *server) waitComplete(ctx context.Context, n int, d time.Duration) error {
-	return until(ctx, d, 500*time.Millisecond, fmt.Sprintf("%d devices online and catalogued", n), func() (bool, string, error) {
+	return until(ctx, d, time.Second, fmt.Sprintf("%d devices online and catalogued", n), func() (bool, string, error) {
 		now, err := s.system(ctx)
 		if err != nil {
 			return false, "", err
@@ -71,24 +71,34 @@ func (s *server) waitOnline(ctx context.Context, f *fleet, perSec float64, d tim
 	}), stop())
 }
 
-// register registers all cameras, perSec a second. Those that got no answer try
-// again, as cameras do; lost is how often that was.
-func (f *fleet) register(ctx context.Context, perSec float64) (lost uint64, err error) {
-	for missing := uint64(len(f.cameras)); missing > 0; {
-		if lost > uint64(len(f.cameras)) {
-			return lost, fmt.Errorf("%d cameras are not registered after %d tries without answer", missing, lost)
+// register registers all cameras, at most perSec a second, while those that are
+// keep alive. Those that got no answer, or were asked to come back later, try
+// again, as cameras do; again is how often that was.
+func (f *fleet) register(ctx context.Context, perSec float64) (again int, err error) {
+	all := len(f.cameras)
+	for missing := all; missing > 0; {
+		if _, err := f.run(ctx, work{kind: opRegister, ops: uint64(missing), rate: perSec, fresh: true, keep: float64(all) / 60}); err != nil {
+			return again, err
 		}
-		l, err := f.run(ctx, work{kind: opRegister, ops: missing, rate: perSec, fresh: true})
-		if err != nil {
-			return lost, err
+		missing = f.missing()
+		if again += missing; again > all {
+			return again, fmt.Errorf("%d cameras are not registered after %d more tries", missing, again)
 		}
-		missing = l.Lost
-		lost += l.Lost
 	}
 	if len(f.faults) > 0 {
-		return lost, fmt.Errorf("wrong answers: %v", f.faults)
+		return again, fmt.Errorf("wrong answers: %v", f.faults)
 	}
-	return lost, nil
+	return again, nil
+}
+
+// missing counts the cameras that are not registered.
+func (f *fleet) missing() (n int) {
+	for i := range f.cameras {
+		if !f.cameras[i].registered {
+			n++
+		}
+	}
+	return n
 }
 
 // background runs a fleet at the pace of keepalives until stop.

@@ -29,6 +29,7 @@ type fleet struct {
 	echo    bool // the peer sends everything back instead of answering
 
 	next    int
+	keeping int // the camera whose keepalive is next beside other work
 	open    int
 	waiting []waiting // by time, from head on
 	head    int
@@ -86,6 +87,7 @@ type work struct {
 	rate  float64       // operations a second, answered or not; 0 is as many as get answered
 	timed bool          // the time of each operation is kept
 	fresh bool          // only cameras that are not registered yet, and no more under way than the server answers
+	keep  float64       // beside it, keepalives a second of those that are
 	stop  func() bool   // asked now and then; may be nil
 }
 
@@ -101,7 +103,7 @@ type load struct {
 func (f *fleet) run(ctx context.Context, w work) (l load, err error) {
 	before, start := f.counts, time.Now()
 	f.timed, f.took = w.timed, f.took[:0]
-	begun := uint64(0)
+	begun, kept := uint64(0), uint64(0)
 	now := start
 	ended := func() bool {
 		return ctx.Err() != nil || w.ops > 0 && begun >= w.ops || w.until > 0 && now.Sub(start) >= w.until || w.stop != nil && w.stop()
@@ -133,6 +135,11 @@ func (f *fleet) run(ctx context.Context, w work) (l load, err error) {
 			}
 			begun++
 			sent++
+		}
+		for ; !over && float64(kept) < now.Sub(start).Seconds()*w.keep; kept++ {
+			if err := f.keepOne(now); err != nil {
+				return l, err
+			}
 		}
 		if err := f.answers.tick(now, f.sock.send); err != nil {
 			return l, err
@@ -172,24 +179,40 @@ func (f *fleet) begin(w work, now time.Time) (bool, error) {
 		if c.op != opNone || w.fresh && c.registered || now.Before(c.notBefore) {
 			continue
 		}
-		c.serial++
-		c.op = w.kind
-		c.since = now
-		b := f.sock.slot()
-		if w.kind == opRegister {
-			c.op = opChallenge
-			c.cseq++
-			b = c.appendRegister(b, nil)
-		} else {
-			b = c.appendKeepalive(b)
-		}
-		f.open++
-		f.waiting = append(f.waiting, waiting{c.index, c.serial, now})
-		f.counts.Begun++
-		f.counts.Sent++
-		return true, f.sock.send(c.addr, b)
+		return true, f.start(c, w.kind, now)
 	}
 	return false, nil
+}
+
+// keepOne sends the keepalive of the next camera, if it is registered and free.
+func (f *fleet) keepOne(now time.Time) error {
+	c := &f.cameras[f.keeping]
+	if f.keeping++; f.keeping == len(f.cameras) {
+		f.keeping = 0
+	}
+	if !c.registered || c.op != opNone {
+		return nil
+	}
+	return f.start(c, opKeepalive, now)
+}
+
+func (f *fleet) start(c *camera, kind uint8, now time.Time) error {
+	c.serial++
+	c.op = kind
+	c.since = now
+	b := f.sock.slot()
+	if kind == opRegister {
+		c.op = opChallenge
+		c.cseq++
+		b = c.appendRegister(b, nil)
+	} else {
+		b = c.appendKeepalive(b)
+	}
+	f.open++
+	f.waiting = append(f.waiting, waiting{c.index, c.serial, now})
+	f.counts.Begun++
+	f.counts.Sent++
+	return f.sock.send(c.addr, b)
 }
 
 // take handles one datagram from the server.

@@ -32,6 +32,7 @@ type bench struct {
 	cores   cores
 	rounds  int
 	verbose bool
+	many    int            // devices of that figure
 	lax     bool           // rounds count however disturbed
 	zone    *time.Location // of the server's Date
 	out     io.Writer
@@ -98,6 +99,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	rounds := fs.Int("rounds", 3, "undisturbed rounds of each figure")
 	lax := fs.Bool("disturbed", false, "to try the code on a busy machine: every round counts, and nothing is written")
 	useCores := fs.String("cores", "", "CPUs of server and driver, as 0,1; default the first two")
+	many := fs.Int("many", manyCount, "devices of the figure of that name; others than the default only with -disturbed")
 	verbose := fs.Bool("v", false, "tell each step of a search")
 	floorKind := fs.String("floor", "", "internal: be the floor, echo or sink")
 	listen := fs.String("listen", "", "internal: where the floor listens")
@@ -117,7 +119,10 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	if *lax && *write != "" {
 		return errors.New("-disturbed gives no figures to be written: leave -write out")
 	}
-	b := &bench{rounds: *rounds, lax: *lax, verbose: *verbose, out: out, start: time.Now()}
+	if *many != manyCount && !*lax || *many < 1 {
+		return fmt.Errorf("-many %d: want %d, or at least 1 with -disturbed", *many, manyCount)
+	}
+	b := &bench{many: *many, rounds: *rounds, lax: *lax, verbose: *verbose, out: out, start: time.Now()}
 	if b.cores, err = pin(*useCores); err != nil {
 		return err
 	}
