@@ -37,6 +37,18 @@ func TestLibraryLogIsShortAndRateLimited(t *testing.T) {
 	})
 }
 
+func TestLibraryLogHidesSecrets(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(newBridge(zerolog.New(&out)))
+	const hash = "6629fae49393a05397450978507c4ef1"
+	header := `Authorization: Digest username="u", nonce="n", response="` + hash + `"`
+	log.Error("failed to parse", "data", strings.Repeat("x", 200)+"\r\n"+header+"\r\n\r\n<Password>Fengsui-1</Password>")
+	log.Error("failed to parse", "err", fmt.Errorf("header %q: %w", header, errors.New("no URI in sip:u:Fengsui-1@h")))
+	if strings.Contains(out.String(), "6629fae4") || strings.Contains(out.String(), "Fengsui-1") || strings.Count(out.String(), "nonce") != 2 {
+		t.Errorf("%s", out.String())
+	}
+}
+
 // A header that cannot be parsed must not lose the message.
 func TestUnreadableHeaderBecomesOpaque(t *testing.T) {
 	parser := gosip.NewParser(gosip.WithHeadersParsers(lenientParsers()))

@@ -7,11 +7,13 @@ import (
 
 	"github.com/rs/zerolog"
 	"golang.org/x/time/rate"
+
+	"fengsui/sip/trace"
 )
 
 // sipgo's records that pass, a second and at once. It logs a line, with the
 // whole packet, for each message it cannot parse: garbage must not write the
-// log at line rate.
+// log at line rate, and secrets not at all.
 const (
 	logRate  = 1
 	logBurst = 10
@@ -48,16 +50,28 @@ func (b *bridge) Handle(ctx context.Context, r slog.Record) error {
 	}
 	short := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
 	r.Attrs(func(a slog.Attr) bool {
-		if v := a.Value.Resolve(); v.Kind() == slog.KindString && len(v.String()) > logField {
-			a.Value = slog.StringValue(v.String()[:logField] + "…")
-		}
-		short.AddAttrs(a)
+		short.AddAttrs(presentable(a))
 		return true
 	})
 	if n := b.limit.skipped.Swap(0); n > 0 {
 		short.AddAttrs(slog.Int64("skipped", n))
 	}
 	return b.Handler.Handle(ctx, short)
+}
+
+// presentable is an attribute without secrets and not too long: sipgo quotes
+// whole messages, and errors quote headers.
+func presentable(a slog.Attr) slog.Attr {
+	v := a.Value.Resolve()
+	if k := v.Kind(); k != slog.KindString && k != slog.KindAny {
+		return a
+	}
+	text := []byte(v.String())
+	trace.Redact(text)
+	if len(text) > logField {
+		text = append(text[:logField], "…"...)
+	}
+	return slog.String(a.Key, string(text))
 }
 
 func (b *bridge) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -46,7 +46,7 @@ func (r *Ring) Find(q Query) []Message {
 			m.Raw = bytes.Clone(m.Raw)
 		}
 		if !q.Secrets {
-			redact(m.Raw)
+			Redact(m.Raw)
 		}
 		found = append(found, m)
 		if len(found) >= 2*q.Limit { // of the ring, the later is the newer

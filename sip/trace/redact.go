@@ -2,8 +2,8 @@ package trace
 
 import "bytes"
 
-// redact overwrites with asterisks, in place and keeping every length, what must
-// not leave the server:
+// Redact overwrites with asterisks, in place and keeping every length, what of a
+// message must neither leave the server nor stand in its log:
 //
 //   - in Authorization and its like: response= and rspauth= of Digest, from which
 //     a password can be guessed offline, and all of any other scheme; nonces stay;
@@ -16,7 +16,7 @@ import "bytes"
 //
 // It does not ask where the head ends, since messages in bad form are kept too.
 // Names are found in any case, in UTF-8, GB18030 and UTF-16.
-func redact(raw []byte) {
+func Redact(raw []byte) {
 	redactText(raw)
 	if bytes.IndexByte(raw, 0) >= 0 {
 		redactWide(raw)
@@ -195,10 +195,12 @@ func redactElements(b []byte) {
 }
 
 // redactPairs overwrites the values of XML attributes, query parameters and JSON
-// members with a telling name.
+// members with a telling name, and Digest responses that stand in no header, such
+// as those that an error quotes.
 func redactPairs(b []byte) {
 	eachWord(b, func(name []byte, after int) int {
-		if !isSecret(name) {
+		digest := equalFold(name, "response") || equalFold(name, "rspauth")
+		if !isSecret(name) && (!digest || !isDigest(b[after:])) {
 			return after
 		}
 		if after < len(b) && (b[after] == '"' || b[after] == '\'') { // of a JSON name
@@ -206,6 +208,18 @@ func redactPairs(b []byte) {
 		}
 		return maskValue(b, after, "=:", " \t\r\n&<>\"'")
 	})
+}
+
+// isDigest reports whether b begins with an equals sign and a hash in hexadecimal
+// digits, or the beginning of one.
+func isDigest(b []byte) bool {
+	value, ok := bytes.CutPrefix(bytes.TrimLeft(b[:min(len(b), 32)], " \t"), []byte{'='})
+	value = bytes.TrimLeft(value, " \t\\\"'")
+	n := 0
+	for n < len(value) && (value[n] >= '0' && value[n] <= '9' || value[n]|0x20 >= 'a' && value[n]|0x20 <= 'f') {
+		n++
+	}
+	return ok && n >= 8
 }
 
 // redactURIs overwrites the passwords in sip:user:password@host and

@@ -35,7 +35,7 @@ var sideways = map[string][]string{
 	"gb28181/gbsdp":       {"gb28181"},
 	"media/ps":            {"media"},
 	"configs":             {"gb28181"},
-	"sip":                 {"sip/flow", "sip/intake"},
+	"sip":                 {"sip/flow", "sip/intake", "sip/trace"},
 	"sip/intake":          {"sip/flow", "sip/trace", "internal/mmsg"},
 	"sip/trace":           {"sip/flow"},
 	"sip/siptest":         {"sip/flow", "sip/intake"},

@@ -548,13 +548,23 @@ func isFree(address string) bool {
 
 // logBuffer keeps what the server logs, but not that the tests read its API.
 type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu   sync.Mutex
+	b    bytes.Buffer
+	also io.Writer // gets all; may be nil
+}
+
+func (l *logBuffer) tee(w io.Writer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.also = w
 }
 
 func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.also != nil {
+		_, _ = l.also.Write(p) // never fails
+	}
 	if bytes.Contains(p, []byte(`"method":"GET"`)) && bytes.Contains(p, []byte(`"status":200`)) {
 		return len(p), nil
 	}

@@ -1,0 +1,134 @@
+package spine_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fengsui/configs"
+	"fengsui/internal/sim"
+	"fengsui/sip/digest"
+	"fengsui/sip/siptest"
+)
+
+// leaks looks for secrets in what the server logs, the finest level included.
+type leaks struct {
+	mu      sync.Mutex
+	secrets map[string]string // what it is, by itself
+	found   []string
+	lines   int
+}
+
+func (l *leaks) add(what, secret string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.secrets[secret] = what
+}
+
+func (l *leaks) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines++
+	for secret, what := range l.secrets {
+		if strings.Contains(string(line), secret) {
+			l.found = append(l.found, what+": "+string(line))
+		}
+	}
+	return len(line), nil
+}
+
+// What opens a device or this server must not stand in a log, which is kept for
+// long and sent to strangers, nor in a trace, which goes into tickets.
+func TestNoSecretIsLoggedOrTraced(t *testing.T) {
+	t.Parallel()
+	const own, wrong, person = "Own-Secret-of-1", "Wrong-Guess-2", "Correct-Horse-3"
+	log := &leaks{secrets: map[string]string{
+		password: "common password", own: "a device's password", wrong: "a wrong password", person: "a user's password",
+		apiKey: "API key", clusterSecret: "cluster secret", "response=": "Digest response", "fss_": "session token",
+	}}
+	h := open(t, func(c *configs.Config) { c.Log.Level = "trace" })
+	h.log.tee(log)
+	for _, d := range []string{string(camera), "34020000001320000002"} {
+		for _, p := range []string{password, own} {
+			log.add("HA1", digest.MD5.HA1(d, "3402000000", p))
+		}
+	}
+
+	// Devices: right and wrong passwords, messages that cannot be read, a password in an answer.
+	h.must("POST", "/api/v1/devices", map[string]any{"id": camera, "password": own}, nil)
+	h.run(sim.Config{Password: own, Channels: 1})
+	h.launch(sim.Config{FirstID: "34020000001320000009", Password: wrong})
+	h.attempt("34020000001320000009")
+	d := h.camera(siptest.Config{ID: "34020000001320000002"})
+	d.React(okToMessages(d))
+	m := register(d)
+	signed := m.Get("Authorization")
+	_, response, _ := strings.Cut(signed, `response="`)
+	response, _, _ = strings.Cut(response, `"`)
+	log.add("Digest response", response)
+	for _, raw := range []string{
+		"REGISTER sip:x SIP/2.0\r\nAuthorization: " + signed + "\r\n\r\n",
+		"INVITE sip:x:" + own + "@h SIP/2.0\r\nVia: \r\nFrom: <sip:" + d.ID() + ":" + own + "@h>\r\nAuthorization: " + signed + "\r\nCSeq: x\r\n\r\n",
+		"SIP/2.0 abc\r\nAuthorization: " + signed + "\r\n\r\n",
+		"Authorization: " + signed + "\r\n\r\n<Password>" + own + "</Password>",
+	} {
+		d.Send([]byte(raw))
+	}
+	for _, body := range []string{
+		"<Response><CmdType>ConfigDownload</CmdType><SN>1</SN><DeviceID>" + d.ID() + "</DeviceID><BasicParam><Password>" + own + "</Password></BasicParam></Response>",
+		"<Response><Password>" + own, "Password=" + own,
+	} {
+		q := d.Request("MESSAGE", body, siptest.Header{Name: "Content-Type", Value: "Application/MANSCDP+xml"}, siptest.Header{Name: "Authorization", Value: signed},
+			siptest.Header{Name: "X-Auth-Token", Value: own})
+		d.Send(q.Bytes())
+		d.ExpectAnswer(q)
+	}
+
+	// People: sign-in, a wrong one, a token in an address, a play address.
+	h.must("POST", "/api/v1/users", map[string]any{"username": "eve", "password": person, "role": "administrator"}, nil)
+	var session struct{ Token string }
+	h.must("POST", "/api/v1/sessions", map[string]any{"username": "eve", "password": person}, &session)
+	if p, err := h.call(context.Background(), "POST", "/api/v1/sessions", map[string]any{"username": "eve", "password": wrong}, nil); err != nil || p == nil {
+		t.Errorf("a wrong password: %+v, %v", p, err)
+	}
+	log.add("session token", session.Token)
+	for _, path := range []string{"/api/v1/trace.pcap?token=" + session.Token, "/api/v1/devices/x?token=" + session.Token, "/live/x.flv?token=" + own} {
+		res, err := h.http.Get(h.base + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode == http.StatusOK {
+			untold(t, path, string(body), own, response, password)
+		}
+	}
+	untold(t, "the trace", fmt.Sprint(h.trace(camera, time.Time{}), h.trace("34020000001320000002", time.Time{})), own, response, password)
+
+	h.close()
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	for _, f := range log.found {
+		t.Error(f)
+	}
+	if log.lines < 10 {
+		t.Errorf("only %d lines are written", log.lines)
+	}
+}
+
+func untold(t *testing.T, where, text string, secrets ...string) {
+	t.Helper()
+	for _, s := range secrets {
+		if i := strings.Index(text, s); i >= 0 {
+			t.Errorf("%s tells %s: %q", where, s, text[max(0, i-200):i])
+		}
+	}
+}
