@@ -11,7 +11,7 @@ import (
 // woken earlier than that is left where it is: a keepalive does not touch the
 // wheel.
 func (t *Table) rearm(r *row) {
-	due := t.next(r, time.Now())
+	due := t.next(r)
 	if r.removed || due.IsZero() || !r.wake.IsZero() && !due.Before(r.wake) {
 		return
 	}
@@ -20,7 +20,7 @@ func (t *Table) rearm(r *row) {
 }
 
 // next is when [Table.judge] may find something to do; zero is never.
-func (t *Table) next(r *row, now time.Time) time.Time {
+func (t *Table) next(r *row) time.Time {
 	var due soonest
 	if !r.flapUntil.IsZero() {
 		due.at(r.flapUntil)
@@ -37,7 +37,7 @@ func (t *Table) next(r *row, now time.Time) time.Time {
 	case state == shadow.Unknown && !r.unheard:
 		dead := later(r.quietSince().Add(rhythm.DeadAfter()), grace)
 		if t.unasked(r) {
-			dead = later(dead, now.Add(t.wheel.tick))
+			dead = later(dead, time.Now().Add(t.wheel.tick))
 		}
 		due.at(dead)
 	}
@@ -46,7 +46,7 @@ func (t *Table) next(r *row, now time.Time) time.Time {
 			due.at(r.probe.next)
 		}
 		if !r.candidate.IsZero() {
-			due.at(now)
+			due.at(time.Now())
 		}
 	}
 	return due.Time

@@ -46,7 +46,7 @@ func parseURI(uri []byte) (p uriParts) {
 		p.host, uri = uri[:i], uri[i:]
 	}
 	if len(uri) > 0 && uri[0] == ':' {
-		i := bytes.IndexAny(uri, ";?")
+		i := endsPort.index(uri)
 		if i < 0 {
 			i = len(uri)
 		}
@@ -387,7 +387,7 @@ func (v *via) appendTo(dst []byte, h *head, rport bool) (_ []byte, added bool) {
 	asked := true // for rport, still
 	for p, rest := cutParam(v.params); len(p) > 0 || rest != nil; p, rest = cutParam(rest) {
 		k, value, valued := bytes.Cut(p, []byte{'='})
-		k, value = trim(k), bytes.Trim(value, "\" \t")
+		k, value = trim(k), unquote(value)
 		if !isToken(k) || notViaParam.in(value) {
 			continue
 		}

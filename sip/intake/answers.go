@@ -24,7 +24,7 @@ const maxAnswer = 4 << 10 // bytes of an answer that is kept
 // again in a request that is another one (signalling reference, section 9 row
 // 37).
 type answers struct {
-	seeds [2]maphash.Seed
+	seed  maphash.Seed
 	locks [256]sync.Mutex // of the entries with equal index modulo 256
 	base  time.Time
 	table []kept
@@ -39,29 +39,27 @@ type kept struct {
 	answer []byte        // of any other
 }
 
-type answerKey [2]uint64
+// answerKey is a keyed hash of a request and its source: nobody outside can make
+// two that are equal.
+type answerKey uint64
 
 func newAnswers(size int) *answers {
 	size = max(256, 1<<bits.Len(uint(size-1)))
-	return &answers{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, base: time.Now(), table: make([]kept, size)}
+	return &answers{seed: maphash.MakeSeed(), base: time.Now(), table: make([]kept, size)}
 }
 
 func (a *answers) key(raw []byte, f *flow.Flow) answerKey {
-	var k answerKey
 	addr := f.Remote.Addr().As16()
 	port, listener := f.Remote.Port(), uint16(f.Listener)
-	extra := [20]byte{16: byte(port), 17: byte(port >> 8), 18: byte(listener), 19: byte(listener >> 8)}
-	copy(extra[:], addr[:])
-	for i, seed := range a.seeds {
-		k[i] = maphash.Bytes(seed, raw) ^ bits.RotateLeft64(maphash.Bytes(seed, extra[:]), 31)
-	}
-	return k
+	source := [20]byte{16: byte(port), 17: byte(port >> 8), 18: byte(listener), 19: byte(listener >> 8)}
+	copy(source[:], addr[:])
+	return answerKey(maphash.Bytes(a.seed, raw) ^ bits.RotateLeft64(maphash.Bytes(a.seed, source[:]), 31))
 }
 
 // append appends the answer given to that request less than 32 s ago, or tells
 // the status of a plain one.
 func (a *answers) append(dst []byte, k answerKey, now time.Time) (_ []byte, status int) {
-	i := k[0] & uint64(len(a.table)-1)
+	i := uint64(k) & uint64(len(a.table)-1)
 	lock := &a.locks[i%uint64(len(a.locks))]
 	lock.Lock()
 	defer lock.Unlock()
@@ -80,7 +78,7 @@ func (a *answers) put(k answerKey, answer []byte, plain int, now time.Time) {
 	if len(answer) > maxAnswer {
 		return
 	}
-	i := k[0] & uint64(len(a.table)-1)
+	i := uint64(k) & uint64(len(a.table)-1)
 	lock := &a.locks[i%uint64(len(a.locks))]
 	lock.Lock()
 	defer lock.Unlock()

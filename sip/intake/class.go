@@ -2,7 +2,7 @@ package intake
 
 // class is a set of kinds of bytes. Looking bytes up in a table halves the cost
 // of a keepalive against bytes.IndexAny, which makes a set at each call.
-type class uint8
+type class uint16
 
 const (
 	isBlank     class = 1 << iota // between tokens: SP, HT, CR, LF
@@ -11,6 +11,7 @@ const (
 	notURI                        // ends or hides a URI for sipgo's parser
 	notHost                       // of a name, number or IPv4 address
 	endsHost                      // : ; ?
+	endsPort                      // ; ?
 	notSentBy                     // of a Via's host and port
 	notViaParam                   // of a Via's parameters, unless sipgo is to misread them
 )
@@ -38,6 +39,7 @@ var classes = func() (t [256]class) {
 	set(notURI, "<>\" ,\\")
 	set(notHost, "[]*@/")
 	set(endsHost, ":;?")
+	set(endsPort, ";?")
 	set(notSentBy, "<>\", ")
 	set(notViaParam, "\", ")
 	return t

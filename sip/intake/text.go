@@ -49,6 +49,9 @@ func cutHeader(line []byte) (name, value []byte, ok bool) { return cutByte(line,
 // cutItem splits a list at its first comma outside quotes and angle brackets.
 // Both parts are trimmed.
 func cutItem(b []byte) (item, rest []byte) {
+	if bytes.IndexByte(b, ',') < 0 { // as nearly always
+		return trim(b), nil
+	}
 	quoted, inside := false, false
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; {
@@ -74,6 +77,13 @@ func cutParam(b []byte) (param, rest []byte) {
 	for len(b) > 0 && (b[0] == ';' || classes[b[0]]&isBlank != 0) {
 		b = b[1:]
 	}
+	end := bytes.IndexByte(b, ';')
+	if end < 0 {
+		return trim(b), nil
+	}
+	if bytes.IndexByte(b[:end], '"') < 0 { // as nearly always
+		return trim(b[:end]), b[end:]
+	}
 	quoted := false
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; {
@@ -88,12 +98,20 @@ func cutParam(b []byte) (param, rest []byte) {
 	return trim(b), nil
 }
 
+// unquote takes quotes and blanks away around a value.
+func unquote(v []byte) []byte {
+	if n := len(v); n > 0 && v[0] > '"' && v[n-1] > '"' { // nothing, as nearly always
+		return v
+	}
+	return bytes.Trim(v, "\" \t")
+}
+
 // param is the value of a parameter of ";a=1;b", without quotes.
 func param(params []byte, name string) (value []byte, ok bool) {
 	for p, rest := cutParam(params); len(p) > 0 || rest != nil; p, rest = cutParam(rest) {
 		k, v, _ := bytes.Cut(p, []byte{'='})
 		if equalFold(trim(k), name) {
-			return bytes.Trim(v, "\" \t"), true
+			return unquote(v), true
 		}
 	}
 	return nil, false

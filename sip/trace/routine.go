@@ -2,7 +2,9 @@ package trace
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -38,12 +40,15 @@ type Routine struct {
 	Last       time.Time
 }
 
-// exchange is a request and its answer. The buffers are used again.
-type exchange struct {
-	at              time.Time
-	flow            flow.Flow
-	request, answer []byte
-	sizes           [2]int // on the wire
+// exchange is a request and its answer, as one or two records of the ring's form.
+// Its memory is used again.
+type exchange []byte
+
+func (e exchange) append(at time.Time, dir Direction, f flow.Flow, message []byte) exchange {
+	kept := message[:min(len(message), maxKept)]
+	var head [recordHead]byte
+	encodeHead(&head, at, dir, f, len(message), recordHead+len(kept))
+	return append(append(slices.Grow(e, recordHead+len(kept)), head[:]...), kept...)
 }
 
 // row is one device's exchanges. Guarded by its shard's mu.
@@ -119,12 +124,12 @@ func (r *Ring) Exchange(at time.Time, kind Kind, device []byte, f flow.Flow, req
 	}
 	e := &w.last[kind][w.next[kind]]
 	w.next[kind] = (w.next[kind] + 1) % lastKept
-	before := cap(e.request) + cap(e.answer)
-	e.at, e.flow = at, f
-	e.sizes = [2]int{len(request), len(answer)}
-	e.request = append(e.request[:0], request[:min(len(request), maxKept)]...)
-	e.answer = append(e.answer[:0], answer[:min(len(answer), maxKept)]...)
-	grown := cap(e.request) + cap(e.answer) - before
+	before := cap(*e)
+	*e = (*e)[:0].append(at, In, f, request)
+	if len(answer) > 0 {
+		*e = e.append(at, Out, f, answer)
+	}
+	grown := cap(*e) - before
 	w.weight += grown
 	s.weight += grown
 	for s.weight > s.limit && s.oldest != w {
@@ -179,8 +184,7 @@ func (w *row) reset(device []byte, key uint64) {
 	w.counts, w.next = Routine{}, [kinds]int{}
 	for k := range w.last {
 		for i := range w.last[k] {
-			e := &w.last[k][i]
-			*e = exchange{request: e.request[:0], answer: e.answer[:0]}
+			w.last[k][i] = w.last[k][i][:0]
 		}
 	}
 }
@@ -248,13 +252,16 @@ func (rs *routines) find(device, callID string, fn func(Message)) {
 func (w *row) each(callID string, fn func(Message)) {
 	for k := range w.last {
 		for i := range w.last[k] {
-			e := &w.last[k][i]
-			if len(e.request) == 0 || callID != "" && !bytes.Contains(e.request, []byte(callID)) {
+			e := w.last[k][i]
+			if callID != "" && !bytes.Contains(e, []byte(callID)) {
 				continue
 			}
-			fn(Message{At: e.at, Dir: In, Flow: e.flow, Size: e.sizes[0], Raw: bytes.Clone(e.request)})
-			if len(e.answer) > 0 {
-				fn(Message{At: e.at, Dir: Out, Flow: e.flow, Size: e.sizes[1], Raw: bytes.Clone(e.answer)})
+			for len(e) > 0 {
+				n := binary.LittleEndian.Uint32(e)
+				m := decodeHead(e)
+				m.Raw = bytes.Clone(e[recordHead:n])
+				e = e[n:]
+				fn(m)
 			}
 		}
 	}
