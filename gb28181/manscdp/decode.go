@@ -75,9 +75,11 @@ func Decode(body []byte) (*Message, error) {
 // clean drops a byte order mark, leading white space and the control characters
 // that XML forbids. It copies only when there are some.
 func clean(body []byte) []byte {
-	body = bytes.TrimLeft(body, "\x00 \t\r\n")
-	body = bytes.TrimPrefix(body, []byte("\uFEFF"))
-	body = bytes.TrimLeft(body, "\x00 \t\r\n")
+	if len(body) > 0 && body[0] != '<' {
+		body = bytes.TrimLeft(body, "\x00 \t\r\n")
+		body = bytes.TrimPrefix(body, []byte("\uFEFF"))
+		body = bytes.TrimLeft(body, "\x00 \t\r\n")
+	}
 	if !hasControl(body) {
 		return body
 	}

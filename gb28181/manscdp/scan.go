@@ -21,6 +21,8 @@ const (
 type scanner struct {
 	in  []byte
 	pos int
+	tag int // 1 + where markup has seen a whole tag; 0 nowhere
+	end int // of that tag
 
 	name  []byte // of the last tag, without namespace prefix
 	attrs []byte // raw attributes of the last start tag
@@ -62,18 +64,26 @@ func (s *scanner) next() event {
 // markup reports whether the '<' at pos opens markup, complete or cut off by the
 // end of the input.
 func (s *scanner) markup() bool {
+	if s.tag == s.pos+1 {
+		return true
+	}
 	rest := s.in[s.pos:]
 	if special := specialMarkup(rest); special != noMarkup {
 		return true
 	}
 	end, whole := tagEnd(rest)
+	if end > 0 {
+		s.tag, s.end = s.pos+1, s.pos+end
+	}
 	return end > 0 || !whole
 }
 
 // take consumes the markup at pos. It reports false for what carries nothing.
 func (s *scanner) take() (event, bool) {
-	rest := s.in[s.pos:]
-	switch specialMarkup(rest) {
+	if s.tag == s.pos+1 {
+		return s.takeTag()
+	}
+	switch specialMarkup(s.in[s.pos:]) {
 	case cdata:
 		s.text = s.until(len("<![CDATA["), "]]>")
 		return evCDATA, len(s.text) > 0
@@ -87,13 +97,14 @@ func (s *scanner) take() (event, bool) {
 		s.doctype()
 		return 0, false
 	}
-	end, _ := tagEnd(rest)
-	if end == 0 { // cut off
-		s.cut, s.pos = true, len(s.in)
-		return evEnd, true
-	}
-	s.pos += end
-	tag := rest[1 : end-1]
+	s.cut, s.pos = true, len(s.in) // a tag that is cut off
+	return evEnd, true
+}
+
+// takeTag consumes the tag that markup has seen at pos.
+func (s *scanner) takeTag() (event, bool) {
+	tag := s.in[s.pos+1 : s.end-1]
+	s.pos = s.end
 	ev := evStart
 	if tag[0] == '/' {
 		ev, tag = evClose, tag[1:]
@@ -275,11 +286,20 @@ func nameLen(b []byte) int {
 		return 0
 	}
 	i := 1
-	for i < len(b) && (isNameStart(b[i]) || b[i] >= '0' && b[i] <= '9' || b[i] == '-' || b[i] == '.') {
+	for i < len(b) && inName[b[i]] {
 		i++
 	}
 	return i
 }
+
+// inName is what a name may go on with.
+var inName = func() (t [256]bool) {
+	for i := range t {
+		c := byte(i)
+		t[i] = isNameStart(c) || c >= '0' && c <= '9' || c == '-' || c == '.'
+	}
+	return t
+}()
 
 func isNameStart(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == ':'
@@ -291,6 +311,9 @@ func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\
 func foldEqual(b []byte, s string) bool {
 	if len(b) != len(s) {
 		return false
+	}
+	if string(b) == s {
+		return true
 	}
 	for i := range b {
 		x, y := b[i], s[i]
