@@ -34,6 +34,9 @@ type accounts struct{}
 
 func (accounts) Account(id gb28181.ID) (registrar.Account, bool) {
 	acc := registrar.Account{Approved: true}
+	if !id.Full() {
+		return registrar.Account{}, false
+	}
 	switch id[len(id)-1] {
 	case '0': // nobody knows it
 		return registrar.Account{}, false
