@@ -15,6 +15,7 @@ import (
 
 	"fengsui/gb28181"
 	"fengsui/gb28181/gbsdp"
+	"fengsui/test/fuzz/bound"
 )
 
 var addresses = cmpopts.EquateComparable(netip.Addr{})
@@ -157,7 +158,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		d, err := gbsdp.Parse(in)
+		var d gbsdp.Description
+		var err error
+		bound.Bytes(t, 256<<10+64*len(in), func() { d, err = gbsdp.Parse(in) })
 		if err != nil {
 			return
 		}
@@ -168,6 +171,18 @@ func FuzzParse(f *testing.F) {
 		again, err := gbsdp.Parse(out)
 		if err != nil || !reflect.DeepEqual(d, again) {
 			t.Fatalf("%q\nwritten as %q\n%s %v", in, out, cmp.Diff(d, again, addresses), err)
+		}
+	})
+}
+
+func FuzzSubject(f *testing.F) {
+	f.Add("34020000001320000001:0100000001,34020000002000000001:0")
+	f.Add("a:b:c , d")
+	f.Add(",:")
+	f.Fuzz(func(t *testing.T, text string) {
+		s := gbsdp.ParseSubject(text)
+		if again := gbsdp.ParseSubject(s.String()); again != s {
+			t.Fatalf("%q is read as %+v, written %q and read as %+v", text, s, s, again)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"fengsui/gb28181"
 	"fengsui/gb28181/manscdp"
+	"fengsui/test/fuzz/bound"
 )
 
 func decode(t *testing.T, file string) *manscdp.Message {
@@ -249,7 +250,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("<Notify a=b c='d'><![CDATA[<x>]]>&#x41;&#1;&amp;<x:1y>z</x:1y></Notify>"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		id, is, _ := manscdp.IsKeepalive(in)
-		m, err := manscdp.Decode(in)
+		var m *manscdp.Message
+		var err error
+		bound.Bytes(t, 256<<10+128*len(in), func() { m, err = manscdp.Decode(in) }) // an element is as short as <a/>
 		if err != nil {
 			return
 		}
@@ -263,5 +266,24 @@ func FuzzDecode(f *testing.F) {
 		_, _ = m.AsCatalogResponse()
 		_, _ = m.AsCatalogNotify()
 		_, _ = m.AsDeviceStatus()
+	})
+}
+
+func FuzzTime(f *testing.F) {
+	f.Add("2024-01-02T03:04:05.678")
+	f.Add(" 2024-1-2 3:4:5+08:00 ")
+	f.Add("0000-00-00T00:00:00")
+	f.Fuzz(func(t *testing.T, text string) {
+		at, ok := manscdp.ParseTime(text, time.UTC)
+		if !ok {
+			return
+		}
+		again, ok := manscdp.ParseTime(manscdp.FormatTime(at.UTC()), time.UTC)
+		if year := at.UTC().Year(); year < 0 || year > 9999 { // a zone may move it out of four digits
+			return
+		}
+		if !ok || !again.Equal(at.Truncate(time.Second)) {
+			t.Fatalf("%q is %v, written %s and read as %v, %v", text, at, manscdp.FormatTime(at.UTC()), again, ok)
+		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"fengsui/sip/digest"
+	"fengsui/test/fuzz/bound"
 )
 
 // vectors are those of signalling.md section 2.9.6.
@@ -183,7 +184,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte(`Digest username="a\"b\\", realm="`))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		c, err := digest.Parse(in)
+		var c digest.Credentials
+		var err error
+		bound.Bytes(t, 256<<10, func() { c, err = digest.Parse(in) })
 		if err != nil {
 			return
 		}

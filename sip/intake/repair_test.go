@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fengsui/sip/intake"
+	"fengsui/test/fuzz/bound"
 )
 
 func TestRepairSetsRightWhatDevicesSend(t *testing.T) {
@@ -155,7 +156,9 @@ func FuzzRepair(f *testing.F) {
 	f.Add([]byte(valid))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		given := bytes.Clone(in)
-		once, _, err := intake.Repair(nil, in)
+		var once []byte
+		var err error
+		bound.Bytes(t, 256<<10+16*len(in), func() { once, _, err = intake.Repair(nil, in) })
 		if !bytes.Equal(in, given) {
 			t.Fatal("Repair changed what it was given")
 		}

@@ -11,6 +11,7 @@ import (
 
 	"fengsui/sip/flow"
 	"fengsui/sip/intake"
+	"fengsui/test/fuzz/bound"
 )
 
 func TestScanReadsARequest(t *testing.T) {
@@ -173,7 +174,9 @@ func FuzzScan(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		given := bytes.Clone(in)
-		r, err := intake.Scan(in)
+		var r intake.Request
+		var err error
+		bound.Bytes(t, 256<<10+16*len(in), func() { r, err = intake.Scan(in) })
 		if !bytes.Equal(in, given) {
 			t.Fatal("Scan changed what it was given")
 		}

@@ -36,7 +36,7 @@ func (t target) fuzz(ctx context.Context, long time.Duration) result {
 	ctx, cancel := context.WithTimeout(ctx, long+grace)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "test", t.path, "-run", "^$", "-fuzz", "^"+t.name+"$",
-		"-fuzztime", long.String(), "-parallel", "1", "-timeout", "0")
+		"-fuzztime", long.String(), "-fuzzminimizetime", "5s", "-parallel", "1", "-timeout", "0")
 	cmd.Dir = t.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its workers are ended with it
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"fengsui/media"
+	"fengsui/test/fuzz/bound"
 )
 
 func TestChromeOfferIsAnsweredWithItsOwnParameters(t *testing.T) {
@@ -49,7 +50,9 @@ func FuzzOffer(f *testing.F) {
 	f.Add(string(b))
 	f.Add("v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 RTP/AVP 8 0\r\na=rtpmap:8 X\r\na=fmtp:8 =;=\r\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		video, audio, err := parseOffer(text)
+		var video, audio []offered
+		var err error
+		bound.Bytes(t, 256<<10+256*len(text), func() { video, audio, err = parseOffer(text) })
 		if err != nil {
 			if !errors.Is(err, ErrOffer) {
 				t.Fatal(err)
