@@ -9,7 +9,7 @@ LINT_VERSION := v2.15.0
 FUZZ_TIME ?= 10m
 FUZZ_JOBS ?= 1
 
-.PHONY: all build web demo test race e2e fuzz lint bench docs clean require tools
+.PHONY: all build web demo test race e2e fuzz lint bench soak docs clean require tools
 
 all: build
 
@@ -41,7 +41,7 @@ test: require tools
 	cd web && npm test --silent
 
 race: require
-	go test -race -timeout 20m $$(go list ./... | grep -v -e /test/e2e -e /test/bench)
+	go test -race -timeout 20m $$(go list ./... | grep -v -e /test/e2e -e /test/bench -e /test/soak)
 
 e2e: require tools build
 	go test -count=1 -timeout 15m -v ./test/e2e/...
@@ -59,6 +59,10 @@ lint: require $(LINT)
 bench: require build
 	@scripts/bench-tools.sh
 	go run ./test/bench -binary bin/fengsui -write docs/benchmarks.md
+
+# Two hours: millions of messages, and an hour of garbage.
+soak: require build
+	go run ./test/soak -binary bin/fengsui -write docs/benchmarks.md
 
 # Regenerates the pages that come from the code.
 docs:

@@ -3,7 +3,6 @@ package subscribe
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,9 +25,9 @@ const (
 	Catalog Kind = "catalog"
 )
 
-// kindOf is the kind that a CmdType belongs to, in any case; "" for none.
+// kindOf is the kind that a CmdType belongs to, "" for none.
 func kindOf(cmd string) Kind {
-	if strings.EqualFold(cmd, manscdp.CmdCatalog) {
+	if cmd == manscdp.CmdCatalog {
 		return Catalog
 	}
 	return ""
