@@ -214,7 +214,8 @@ type Log struct {
 type Telemetry struct {
 	// FlightRecorder is how much of the runtime's execution trace is kept in
 	// memory (16 MiB at most), for GET /api/v1/system/flight. 0 = off; range 1s to
-	// 1m. Default 0: it costs processor time all the while.
+	// 1m. Default 0: recorded, an exchange over TCP takes about a fifth more
+	// processor time.
 	FlightRecorder time.Duration `yaml:"flight_recorder"`
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"fengsui/internal/lease"
 	"fengsui/sip"
 	"fengsui/sip/flow"
 	"fengsui/sip/intake"
@@ -80,7 +81,9 @@ func start(t *testing.T, network *siptest.Network, cfg sip.Config, configure fun
 	reg := prometheus.NewRegistry()
 	log := zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel)
 	d := &direct{}
-	in := intake.New(intake.Config{}, d, trace.NewRing(1<<16, time.Minute), reg, log)
+	in := intake.New(intake.Config{
+		Device: func(f flow.Flow) string { return fmt.Sprintf("3402000000132%07d", f.Remote.Port()) }, Leases: lease.New(reg, log),
+	}, d, trace.NewRing(1<<16, time.Minute), reg, log)
 	e, err := sip.New(cfg, in, d, log, reg)
 	if err != nil {
 		t.Fatal(err)

@@ -311,6 +311,12 @@ func TestClosedConnectionIsDoubtedAtOnce(t *testing.T) {
 		if f, _ := b.Flow(camera); f != next {
 			t.Errorf("bound to %v", f)
 		}
+		if on, _ := b.On(next); on != camera {
+			t.Errorf("on the new connection is %q", on)
+		}
+		if on, ok := b.On(conn); ok {
+			t.Errorf("on the old connection is %q still", on)
+		}
 		b.expectTold("registered unknown>online", "state online>unknown", "moved unknown>online")
 	})
 }

@@ -128,6 +128,12 @@ func (o offers) ServeOffer(w http.ResponseWriter, r *http.Request, key media.Key
 // so it is found when it is needed.
 func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) { a.api.Fail(w, r, err) }
 
+// deviceOn is a device that is bound to a connection, "" when none is.
+func (a *App) deviceOn(f flow.Flow) string {
+	id, _ := a.table.On(f)
+	return string(id)
+}
+
 // wanted reports whether a stream still has its session: what is held open for
 // one that has none is a leak. The coordinator is built after the engine, so it
 // is found when it is needed.

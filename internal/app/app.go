@@ -163,6 +163,7 @@ func (a *App) buildSignalling() (err error) {
 	a.intake = intake.New(intake.Config{
 		MaxBody: int(cfg.SIP.MaxBody), MaxMessageTCP: int(cfg.SIP.MaxBody) + maxHeaderBytes,
 		Answers: keptAnswers,
+		Device:  a.deviceOn, Leases: a.book,
 		IdleTCP: max(idleTCP, 2*cfg.Keepalive.Interval*time.Duration(cfg.Keepalive.Missed)), // longer than any device may be silent
 	}, reg, a.ring, a.registry, a.part("intake"))
 	a.intake.OnClose(a.table.ConnectionClosed)

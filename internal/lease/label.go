@@ -31,3 +31,35 @@ func Region(k Kind, owner string) *trace.Region {
 	}
 	return trace.StartRegion(context.Background(), name)
 }
+
+// Labels are kind and owner made ready, for work that several goroutines do in
+// turn.
+type Labels struct {
+	ctx context.Context // with the labels
+	k   Kind
+}
+
+// NewLabels makes labels.
+func NewLabels(k Kind, owner string) Labels {
+	return Labels{pprof.WithLabels(context.Background(), labels(k, owner)), k}
+}
+
+// Owner is the one they were made with.
+func (l Labels) Owner() string {
+	owner, _ := pprof.Label(l.ctx, "owner")
+	return owner
+}
+
+// Set is [Label].
+func (l Labels) Set() { pprof.SetGoroutineLabels(l.ctx) }
+
+// Work calls f for the owner: under the labels, which the goroutine has no more
+// after it, and as a region.
+func (l Labels) Work(f func()) {
+	pprof.SetGoroutineLabels(l.ctx)
+	defer pprof.SetGoroutineLabels(context.Background())
+	if trace.IsEnabled() {
+		defer Region(l.k, l.Owner()).End()
+	}
+	f()
+}

@@ -37,6 +37,7 @@ func (s *Server) acceptShared(l *net.TCPListener) {
 
 // acceptOwn accepts on the leased port of n until it is closed.
 func (s *Server) acceptOwn(l *net.TCPListener, n *Session) {
+	lease.Label(lease.MediaReceiver, n.want.Owner)
 	s.acceptLoop(l, func(c *conn) { s.serve(c, n) })
 }
 

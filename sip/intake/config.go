@@ -1,6 +1,11 @@
 package intake
 
-import "time"
+import (
+	"time"
+
+	"fengsui/internal/lease"
+	"fengsui/sip/flow"
+)
 
 // Config bounds what peers may cost. A zero field takes its default.
 type Config struct {
@@ -35,6 +40,12 @@ type Config struct {
 	// ReadBuffer is asked of the system for each UDP socket; default 8 MiB.
 	// Smaller ones lose datagrams in bursts.
 	ReadBuffer int
+	// Device names a device that is bound to a connection, "" when none is; nil:
+	// that is not known. It must not block.
+	Device func(flow.Flow) string
+	// Leases knows the connections, and closes those that are of no device and
+	// carry nothing. nil: nobody watches for leaks. It needs Device.
+	Leases *lease.Book
 }
 
 func (c Config) withDefaults() Config {

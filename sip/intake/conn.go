@@ -39,6 +39,7 @@ type Conn struct {
 	once sync.Once
 
 	reserved atomic.Int64 // of the intake's partial bytes
+	claim    claim
 
 	// Used by ReadMessage.
 	reading *reading // nil between messages
@@ -62,6 +63,7 @@ func (in *Intake) newConn(c net.Conn, transport string, listener int) *Conn {
 		},
 	}
 	conn.some = conn.readSome
+	conn.open()
 	return conn
 }
 
@@ -78,9 +80,11 @@ func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 // repaired and stamped. The caller has its bytes until the next call. The error
 // is io.EOF whatever ended the connection, which is closed then.
 func (c *Conn) ReadMessage() ([]byte, error) {
+	c.show()
 	for {
 		if c.reading != nil {
 			message, err := c.in.crew.cut(c)
+			c.show()
 			if message != nil || err != nil {
 				return message, err
 			}
@@ -140,9 +144,12 @@ func (c *Conn) cut() ([]byte, error) {
 // message handles one message, and returns what of it is to be handed on.
 func (c *Conn) message(raw []byte, tooLarge bool) []byte {
 	c.heard, c.junk, c.begun = true, false, time.Now()
+	c.claim.used.Store(c.begun.UnixNano())
 	w := c.reading.work
 	if !tooLarge {
-		return c.in.take(w, raw, c.flow, c)
+		out := c.in.take(w, raw, c.flow, c)
+		c.claim.unsure = c.claim.unsure || w.head.method == "REGISTER"
+		return out
 	}
 	if err := w.head.parse(raw); err == nil {
 		c.in.tooLarge(w, raw, c.flow, c.begun, c)
@@ -287,6 +294,7 @@ func (c *Conn) Close() error { return c.finish(closeLocal) }
 func (c *Conn) finish(reason string) (err error) {
 	c.once.Do(func() {
 		err = c.conn.Close()
+		c.claim.lease.Release()
 		c.unreserve()
 		c.in.metrics.closed.WithLabelValues(reason).Inc()
 		c.in.metrics.connections.of(c.flow.Transport).Dec()

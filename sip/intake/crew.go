@@ -27,7 +27,8 @@ type worker struct {
 
 func (w *worker) run() {
 	for c := range w.jobs {
-		w.message, w.err = c.cut()
+		c.claim.labels.Work(func() { w.message, w.err = c.cut() })
+		c.settle()
 		w.done <- struct{}{}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"fengsui/internal/lease"
 	"fengsui/sip/flow"
 	"fengsui/sip/trace"
 )
@@ -41,6 +42,7 @@ type Intake struct {
 	partial atomic.Int64 // bytes of unfinished messages over 4 KiB
 	conns   connections
 	crew    crew
+	nobody  lease.Labels // of connections that no device is bound to
 }
 
 // New returns an intake that answers through d. A nil d leaves everything to
@@ -51,9 +53,9 @@ func New(cfg Config, d Direct, ring *trace.Ring, reg prometheus.Registerer, log 
 		cfg: cfg, direct: d, ring: ring, log: log,
 		faults:  log.Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Second}),
 		quirks:  log.Sample(&zerolog.BurstSampler{Burst: 100, Period: time.Second}),
-		answers: newAnswers(cfg.Answers),
-		noted:   noted{seed: maphash.MakeSeed()},
-		works:   sync.Pool{New: func() any { return new(work) }},
+		answers: newAnswers(cfg.Answers), nobody: lease.NewLabels(lease.SIPConnection, ""),
+		noted: noted{seed: maphash.MakeSeed()},
+		works: sync.Pool{New: func() any { return new(work) }},
 
 		readings: sync.Pool{New: func() any { return new(reading) }},
 		writings: sync.Pool{New: func() any { return newWriting() }},

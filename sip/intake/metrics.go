@@ -42,13 +42,14 @@ const (
 	refuseFailed = "accept_failed" // the system refused to accept
 	refuseGuard  = "guard"         // banned or denied
 
-	closePeer   = "peer"
-	closeLocal  = "local"
-	closeIdle   = "idle"
-	closeSlow   = "slow"   // message not finished in time
-	closeJunk   = "junk"   // no way to the next message
-	closeMemory = "memory" // too much in unfinished messages
-	closeError  = "error"
+	closePeer     = "peer"
+	closeLocal    = "local"
+	closeIdle     = "idle"
+	closeSlow     = "slow"     // message not finished in time
+	closeJunk     = "junk"     // no way to the next message
+	closeMemory   = "memory"   // too much in unfinished messages
+	closeOrphaned = "orphaned" // no device is bound to it
+	closeError    = "error"
 )
 
 type (

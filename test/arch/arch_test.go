@@ -36,7 +36,7 @@ var sideways = map[string][]string{
 	"media/ps":            {"media"},
 	"configs":             {"gb28181"},
 	"sip":                 {"sip/flow", "sip/intake", "sip/trace"},
-	"sip/intake":          {"sip/flow", "sip/trace", "internal/mmsg"},
+	"sip/intake":          {"sip/flow", "sip/trace", "internal/mmsg", "internal/lease"},
 	"sip/trace":           {"sip/flow"},
 	"sip/siptest":         {"sip/flow", "sip/intake"},
 	"media/rtp":           {"internal/lease"},
