@@ -28,6 +28,7 @@ type Trace interface {
 
 type traceInput struct {
 	Device string `query:"device" maxLength:"64" doc:"messages from, to or by the address of this device"`
+	Source string `query:"source" maxLength:"64" doc:"messages from and to this IP address, at any port"`
 	CallID string `query:"call_id" maxLength:"256"`
 	Since  stamp  `query:"since" doc:"not before"`
 	Limit  int    `query:"page_size" minimum:"1" maximum:"1000" default:"200" doc:"the newest so many"`
@@ -77,16 +78,23 @@ func (s *Server) addTrace() {
 	s.route("GET /api/v1/trace.pcap", access{role: Operator, query: true}, s.tracePcap)
 	s.describe(huma.Operation{OperationID: "get-trace-pcap", Method: http.MethodGet, Path: "/api/v1/trace.pcap", Tags: []string{"trace"},
 		Summary: "The same as a capture file", Description: "Takes the parameters of /api/v1/trace. Needs role operator; ?token= is taken too."},
-		"application/vnd.tcpdump.pcap", "device", "call_id", "since", "page_size", "redact", "token")
+		"application/vnd.tcpdump.pcap", "device", "source", "call_id", "since", "page_size", "redact", "token")
 	s.addWatches()
 }
 
-func (s *Server) query(in traceInput) trace.Query {
+func (s *Server) query(in traceInput) (trace.Query, error) {
 	q := trace.Query{Device: in.Device, CallID: in.CallID, Since: time.Time(in.Since), Limit: in.Limit, Secrets: !in.Redact}
 	if d, ok := s.svc.Devices.Device(gb28181.ID(in.Device)); ok && in.Device != "" {
 		q.Remote, _ = netip.ParseAddrPort(d.Remote) // none before it registered
 	}
-	return q
+	if in.Source != "" {
+		a, err := netip.ParseAddr(in.Source)
+		if err != nil {
+			return q, fault.Invalid("query.source", in.Source, "expected an IP address")
+		}
+		q.Source = a.Unmap().WithZone("")
+	}
+	return q, nil
 }
 
 // secrets lets only administrators see them, and has the log say who did.
@@ -98,7 +106,7 @@ func (s *Server) secrets(ctx context.Context, in traceInput) error {
 	if who.role < Administrator {
 		return fault.New(fault.NotAllowed, "%s is %s; messages with their secrets are for administrators", who.name, who.role)
 	}
-	s.log.Warn().Ctx(ctx).Str("audit", "trace").Str("user", who.name).Str("device", in.Device).Str("call_id", in.CallID).Msg("messages shown with their secrets")
+	s.log.Warn().Ctx(ctx).Str("audit", "trace").Str("user", who.name).Str("device", in.Device).Str("source", in.Source).Str("call_id", in.CallID).Msg("messages shown with their secrets")
 	return nil
 }
 
@@ -106,10 +114,13 @@ func (s *Server) getTrace(ctx context.Context, in *traceInput) (*traceOutput, er
 	if s.svc.Trace == nil {
 		return nil, fault.New(fault.NotBuiltIn, "the SIP trace is off")
 	}
-	if err := s.secrets(ctx, *in); err != nil {
+	q, err := s.query(*in)
+	if err == nil {
+		err = s.secrets(ctx, *in)
+	}
+	if err != nil {
 		return nil, err
 	}
-	q := s.query(*in)
 	msgs := s.svc.Trace.Find(q)
 	out := &traceOutput{}
 	out.Body.Redact = in.Redact
@@ -149,6 +160,10 @@ func (s *Server) tracePcap(w http.ResponseWriter, r *http.Request) {
 	if err == nil && s.svc.Trace == nil {
 		err = fault.New(fault.NotBuiltIn, "the SIP trace is off")
 	}
+	var q trace.Query
+	if err == nil {
+		q, err = s.query(in)
+	}
 	if err == nil {
 		err = s.secrets(r.Context(), in)
 	}
@@ -156,7 +171,7 @@ func (s *Server) tracePcap(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	msgs := s.svc.Trace.Find(s.query(in))
+	msgs := s.svc.Trace.Find(q)
 	w.Header().Set("Content-Type", "application/vnd.tcpdump.pcap")
 	w.Header().Set("Content-Disposition", `attachment; filename="fengsui-`+time.Now().UTC().Format("20060102-150405")+`.pcap"`)
 	if err := trace.WritePcap(w, msgs); err != nil {
@@ -165,7 +180,7 @@ func (s *Server) tracePcap(w http.ResponseWriter, r *http.Request) {
 }
 
 func parseTrace(q url.Values) (in traceInput, err error) {
-	in = traceInput{Device: q.Get("device"), CallID: q.Get("call_id"), Limit: 1000, Redact: true}
+	in = traceInput{Device: q.Get("device"), Source: q.Get("source"), CallID: q.Get("call_id"), Limit: 1000, Redact: true}
 	if text := q.Get("redact"); text != "" {
 		if in.Redact, err = strconv.ParseBool(text); err != nil {
 			return in, fault.Invalid("query.redact", text, "want true or false")

@@ -50,6 +50,14 @@ func TestAPeerIsRecordedWholeForATime(t *testing.T) {
 	if len(out.Items) != 5 || out.Routine.Keepalives != 5 || out.Watch == nil || out.Watch.Peer != string(cam) {
 		t.Errorf("trace %+v", out)
 	}
+	for query, n := range map[string]int{"source=192.0.2.20": 5, "source=192.0.2.21": 0} {
+		h.do(operator, "GET", "/api/v1/trace?"+query, nil).want(200).into(&out)
+		if len(out.Items) != n {
+			t.Errorf("%s: %d messages", query, len(out.Items))
+		}
+	}
+	h.do(operator, "GET", "/api/v1/trace?source=x", nil).problem(422, 104002)
+	h.do(operator, "GET", "/api/v1/trace.pcap?source=x", nil).problem(422, 104002)
 	h.do(operator, "DELETE", all+"/"+string(cam), nil).want(204)
 	h.do(operator, "DELETE", all+"/"+string(cam), nil).problem(404, 104013)
 	h.do(operator, "GET", "/api/v1/trace?device="+string(cam), nil).want(200).into(&out)

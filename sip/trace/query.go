@@ -17,6 +17,8 @@ type Query struct {
 	// Remote is a peer's address. With Device set, messages match by either:
 	// an INVITE names a channel, only its address tells the device.
 	Remote netip.AddrPort
+	// Source is a peer's address at any port, and restricts all of the above.
+	Source netip.Addr
 	CallID string
 	Since  time.Time // not before
 	Limit  int       // the newest so many; 500 when 0
@@ -67,7 +69,7 @@ func (r *Ring) Find(q Query) []Message {
 		}
 		r.routine.find(q.Device, q.CallID, func(m Message) {
 			m.describe()
-			if !m.At.Before(q.Since) && (q.CallID == "" || m.CallID == q.CallID) && !there[m.moment()] {
+			if !m.At.Before(q.Since) && (!q.Source.IsValid() || q.from(&m)) && (q.CallID == "" || m.CallID == q.CallID) && !there[m.moment()] {
 				take(m, true)
 			}
 		})
@@ -90,9 +92,13 @@ func (m *Message) moment() moment {
 	return moment{m.At.UnixNano(), m.Dir, m.Flow.Remote, m.CallID, m.Size}
 }
 
+func (q *Query) from(m *Message) bool {
+	return m.Flow.Remote.Addr().Unmap().WithZone("") == q.Source
+}
+
 // matches fills in m's description when it comes so far.
 func (q *Query) matches(m *Message) bool {
-	if m.At.Before(q.Since) {
+	if m.At.Before(q.Since) || q.Source.IsValid() && !q.from(m) {
 		return false
 	}
 	m.describe()

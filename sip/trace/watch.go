@@ -83,7 +83,8 @@ type watches struct {
 
 // Watch keeps every REGISTER and keepalive exchange of a peer whole among the
 // messages from now on, for so long, at most [LongestTime]; a peer that is
-// watched already is watched until then. It reports [ErrTooManyWatches] when
+// watched already is watched until then. What a ban or a spent budget drops before
+// it is read is not seen. It reports [ErrTooManyWatches] when
 // [MaxWatches] others are.
 func (r *Ring) Watch(p Peer, by string, length time.Duration) (Watch, error) {
 	now := time.Now()

@@ -89,6 +89,12 @@ func TestASourceIsWatchedAtAnyPortAndUnderAnyName(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "a", "b", "b"}, callIDs(r.Find(trace.Query{}))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	if diff := cmp.Diff([]string{"a", "a"}, callIDs(r.Find(trace.Query{Device: device, Source: netip.MustParseAddr("192.0.2.20")}))); diff != "" {
+		t.Errorf("of the device there (-want +got):\n%s", diff)
+	}
+	if n := len(r.Find(trace.Query{Source: netip.MustParseAddr("192.0.2.21")})); n != 0 {
+		t.Errorf("%d messages of another source", n)
+	}
 	if !r.Unwatch(peer(t, "192.0.2.20")) || r.Unwatch(peer(t, "192.0.2.20")) {
 		t.Error("a watch ends once")
 	}

@@ -2946,6 +2946,8 @@ export interface operations {
             query?: {
                 /** @description messages from, to or by the address of this device */
                 device?: string;
+                /** @description messages from and to this IP address, at any port */
+                source?: string;
                 call_id?: string;
                 /** @description not before */
                 since?: string;
@@ -2984,6 +2986,7 @@ export interface operations {
         parameters: {
             query?: {
                 device?: string;
+                source?: string;
                 call_id?: string;
                 since?: string;
                 page_size?: string;
