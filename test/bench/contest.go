@@ -18,6 +18,7 @@ type contestant struct {
 	process *process
 	fleet   *fleet
 	last    map[uint8]float64 // highest rate found so far, by kind of operation
+	gather  bool              // the driver is never woken by an answer
 }
 
 // contest is one round of both.
@@ -81,6 +82,7 @@ func inTurn(firstFirst bool, first, second func() error) error {
 // maximum is the highest rate that the server sustains.
 func (c *contestant) maximum(ctx context.Context, b *bench, kind uint8) (best rate, err error) {
 	try := func(w work) (rate, error) {
+		w.gather = c.gather
 		r, _, err := c.fleet.measure(ctx, b, c.process, w)
 		if r.Asked > 0 {
 			b.detail("%s: %v asked %.0f/s: %v", c.name, r.sustained(), r.Asked, r)
@@ -109,7 +111,7 @@ func (c *contestant) maximum(ctx context.Context, b *bench, kind uint8) (best ra
 
 // paced is a window of a given rate.
 func (c *contestant) paced(ctx context.Context, b *bench, w work) (rate, error) {
-	w.until = rateWarm
+	w.until, w.gather = rateWarm, c.gather
 	if _, err := c.fleet.run(ctx, w); err != nil {
 		return rate{}, err
 	}

@@ -81,14 +81,15 @@ func (f *fleet) close() {
 
 // work says what run shall do.
 type work struct {
-	kind  uint8         // opRegister: pairs; opKeepalive; opNone: only answer
-	ops   uint64        // as many, if not 0
-	until time.Duration // for so long, if not 0
-	rate  float64       // operations a second, answered or not; 0 is as many as get answered
-	timed bool          // the time of each operation is kept
-	fresh bool          // only cameras that are not registered yet, and no more under way than the server answers
-	keep  float64       // beside it, keepalives a second of those that are
-	stop  func() bool   // asked now and then; may be nil
+	kind   uint8         // opRegister: pairs; opKeepalive; opNone: only answer
+	ops    uint64        // as many, if not 0
+	until  time.Duration // for so long, if not 0
+	rate   float64       // operations a second, answered or not; 0 is as many as get answered
+	timed  bool          // the time of each operation is kept
+	gather bool          // answers gather a while, so that none of them has to wake the driver
+	fresh  bool          // only cameras that are not registered yet, and no more under way than the server answers
+	keep   float64       // beside it, keepalives a second of those that are
+	stop   func() bool   // asked now and then; may be nil
 }
 
 // load is what a run did.
@@ -148,7 +149,9 @@ func (f *fleet) run(ctx context.Context, w work) (l load, err error) {
 			return l, err
 		}
 		wait := time.Duration(0)
-		if idle { // every camera has one under way or was asked to come back later
+		if w.gather && sent < batchSize {
+			f.sock.gather()
+		} else if idle { // every camera has one under way or was asked to come back later
 			wait = pacedSlack
 		} else if sent == 0 && w.rate > 0 && !over && f.open < most {
 			due := time.Duration(float64(begun) / w.rate * float64(time.Second))

@@ -107,7 +107,8 @@ func manyOnce(ctx context.Context, b *bench) (m multitude, sp span, err error) {
 	if sp, err = m.stay(ctx, b, s, f); err != nil {
 		return m, sp, err
 	}
-	return m, sp, m.startAgain(ctx, b, s, f)
+	err = m.startAgain(ctx, b, s, f)
+	return m, sp, err
 }
 
 // register brings all devices to the server.

@@ -19,6 +19,7 @@ const (
 	slotSize    = 2048 // bytes of a datagram; SIP in this program stays below
 	controlSize = 40   // IP_PKTINFO
 	socketBytes = 8 << 20
+	gathering   = 20 * time.Microsecond // and what the kernel adds, by default up to 50 µs
 )
 
 type mmsghdr struct {
@@ -206,6 +207,13 @@ func (s *batchSocket) receiveNow(take func(to [4]byte, b []byte) error) (int, er
 		}
 	}
 	return int(n), nil
+}
+
+// gather lets datagrams gather, as a network card does. It does not wait for the
+// socket: each answer would have to wake this thread, at its sender's cost.
+func (s *batchSocket) gather() {
+	ts := unix.NsecToTimespec(int64(gathering))
+	_ = unix.Nanosleep(&ts, nil) // an error is a wait that was short
 }
 
 func (s *batchSocket) wait(events int16, d time.Duration) {

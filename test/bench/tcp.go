@@ -137,19 +137,22 @@ func tcpKeepalives(ctx context.Context, b *bench) (rounds []round[tcpContest], v
 	defer theirs.close()
 	turns := 0
 	rounds, notes, err = repeat(ctx, b, "keepalives over TCP beside Kamailio", share, func(ctx context.Context) (c tcpContest, sp span, err error) {
-		turn := func(t *tcpFleet, p *process, into *rate) func() error {
-			return func() (err error) {
-				if _, err = t.keepAlive(ctx, tcpRate, rateWarm); err != nil {
-					return err
+		turn := func(name string, t *tcpFleet, p *process, into *rate) func() error {
+			return func() error {
+				if _, err := t.keepAlive(ctx, tcpRate, rateWarm); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
 				}
-				var one span
-				*into, one, err = t.measure(ctx, b, p, tcpRate, rateWindow)
-				sp = sp.worse(one)
-				return err
+				r, one, err := t.measure(ctx, b, p, tcpRate, rateWindow)
+				if err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+				*into, sp = r, sp.worse(one)
+				return nil
 			}
 		}
 		turns++
-		return c, sp, inTurn(turns%2 == 1, turn(ours, s.process, &c.ours), turn(theirs, k.process, &c.theirs))
+		err = inTurn(turns%2 == 1, turn("fengsui", ours, s.process, &c.ours), turn("kamailio", theirs, k.process, &c.theirs))
+		return c, sp, err
 	})
 	if err != nil {
 		return nil, "", nil, err

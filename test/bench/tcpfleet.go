@@ -35,6 +35,7 @@ type tcpFleet struct {
 	answers *responder
 	faults  faults
 	kept    uint64
+	ended   error   // of the first connection that ended
 	took    []int32 // µs of each keepalive, while timed
 	timed   bool
 }
@@ -77,7 +78,12 @@ func (t *tcpFleet) connect(ctx context.Context, server netip.AddrPort, i int) er
 	c.setPort(uint16(conn.LocalAddr().(*net.TCPAddr).Port))
 	k := &tcpCamera{camera: c, conn: conn, up: make(chan error, 1)}
 	t.cameras[i] = k
-	t.readers.Go(func() { k.tell(t.read(k)) })
+	t.readers.Go(func() {
+		err := t.read(k)
+		if !k.tell(err) {
+			t.end(err)
+		}
+	})
 	if err := k.begin(opRegister); err != nil {
 		return err
 	}
@@ -131,7 +137,7 @@ func (t *tcpFleet) keepAlive(ctx context.Context, perSec float64, d time.Duratio
 			switch err := k.begin(opKeepalive); {
 			case errors.Is(err, errWaits):
 			case err != nil:
-				return begun, err
+				return begun, errors.Join(err, t.wrong())
 			default:
 				begun++
 			}
@@ -191,9 +197,9 @@ func (t *tcpFleet) wrong() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.faults) > 0 {
-		return fmt.Errorf("wrong answers: %v", t.faults)
+		return errors.Join(t.ended, fmt.Errorf("wrong answers: %v", t.faults))
 	}
-	return nil
+	return t.ended
 }
 
 var errWaits = errors.New("an answer is awaited")
@@ -228,12 +234,24 @@ func (k *tcpCamera) write(_ [4]byte, b []byte) error {
 	return err
 }
 
-func (k *tcpCamera) tell(err error) {
+// tell says how the registration went, unless that is known.
+func (k *tcpCamera) tell(err error) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.told {
-		k.told = true
-		k.up <- err
+	if k.told {
+		return false
+	}
+	k.told = true
+	k.up <- err
+	return true
+}
+
+// end notes a connection that ended after its registration.
+func (t *tcpFleet) end(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended == nil {
+		t.ended = err
 	}
 }
 
