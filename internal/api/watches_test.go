@@ -31,7 +31,7 @@ func TestAPeerIsRecordedWholeForATime(t *testing.T) {
 	f := flow.Flow{Transport: flow.UDP, Local: netip.MustParseAddrPort("192.0.2.1:5060"), Remote: netip.MustParseAddrPort("192.0.2.20:5060")}
 	for i := range 5 {
 		raw := fmt.Appendf(nil, "MESSAGE sip:a SIP/2.0\r\nFrom: <sip:%s@3402000000>;tag=1\r\nCall-ID: k%d\r\nCSeq: 1 MESSAGE\r\n\r\n", cam, i)
-		h.ring.Exchange(time.Now().Add(time.Duration(i)*time.Millisecond), trace.Keepalive, []byte(cam), f, raw, nil, 200)
+		h.ring.Exchange(time.Now().Add(time.Duration(i)*time.Millisecond), trace.Keepalive, []byte(cam), f, raw, nil, 200, false)
 	}
 	var list struct {
 		Items []watchInfo

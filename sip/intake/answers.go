@@ -25,18 +25,19 @@ const maxAnswer = 4 << 10 // bytes of an answer that is kept
 // 37).
 type answers struct {
 	seed  maphash.Seed
-	locks [256]sync.Mutex // of the entries with equal index modulo 256
 	base  time.Time
+	locks [256]sync.Mutex // of the entries with equal index modulo 256
 	table []kept
+	texts [][]byte // by the same index
 }
 
 // kept is one answer, of which the text is kept only if its status does not say
-// all: writing to memory that is in no cache costs more than making it anew.
+// all: writing to memory that is in no cache costs more than making it anew. For
+// the same reason it is small.
 type kept struct {
 	key    answerKey
-	at     time.Duration // since base
-	status int           // of a plain answer, 0 of any other
-	answer []byte        // of any other
+	at     uint32 // ms since base, modulo 2^32
+	status uint16 // of a plain answer, 0 of any other
 }
 
 // answerKey is a keyed hash of a request and its source: nobody outside can make
@@ -45,7 +46,7 @@ type answerKey uint64
 
 func newAnswers(size int) *answers {
 	size = max(256, 1<<bits.Len(uint(size-1)))
-	return &answers{seed: maphash.MakeSeed(), base: time.Now(), table: make([]kept, size)}
+	return &answers{seed: maphash.MakeSeed(), base: time.Now(), table: make([]kept, size), texts: make([][]byte, size)}
 }
 
 func (a *answers) key(raw []byte, f *flow.Flow) answerKey {
@@ -64,13 +65,13 @@ func (a *answers) append(dst []byte, k answerKey, now time.Time) (_ []byte, stat
 	lock.Lock()
 	defer lock.Unlock()
 	e := &a.table[i]
-	if e.key != k || now.Sub(a.base)-e.at >= answerLife {
+	if e.key != k || a.time(now)-e.at >= uint32(answerLife/time.Millisecond) {
 		return dst, 0
 	}
 	if e.status != 0 {
-		return dst, e.status
+		return dst, int(e.status)
 	}
-	return append(dst, e.answer...), 0
+	return append(dst, a.texts[i]...), 0
 }
 
 // put keeps an answer; plain is its status when that says all.
@@ -82,9 +83,10 @@ func (a *answers) put(k answerKey, answer []byte, plain int, now time.Time) {
 	lock := &a.locks[i%uint64(len(a.locks))]
 	lock.Lock()
 	defer lock.Unlock()
-	e := &a.table[i]
-	e.key, e.at, e.status = k, now.Sub(a.base), plain
+	a.table[i] = kept{k, a.time(now), uint16(plain)}
 	if plain == 0 {
-		e.answer = append(e.answer[:0], answer...)
+		a.texts[i] = append(a.texts[i][:0], answer...)
 	}
 }
+
+func (a *answers) time(now time.Time) uint32 { return uint32(now.Sub(a.base) / time.Millisecond) }

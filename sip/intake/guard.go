@@ -77,10 +77,9 @@ func (in *Intake) screen(w *work, raw []byte, f flow.Flow, now time.Time, seq ui
 	if in.guard == nil {
 		return false
 	}
-	h, remote := &w.head, f.Remote.Addr()
-	known := in.guard.Known(remote)
+	h := &w.head
 	if h.response {
-		if known || f.Stream() || in.guard.Expects(f.Remote, now) {
+		if w.known || f.Stream() || in.guard.Expects(f.Remote, now) {
 			return false
 		}
 		in.guard.Refused()
@@ -92,7 +91,7 @@ func (in *Intake) screen(w *work, raw []byte, f flow.Flow, now time.Time, seq ui
 	case status > 0:
 		in.turnAway(w, raw, f, now, back, Answer{Status: status})
 		return true
-	case known:
+	case w.known:
 		return false
 	}
 	switch h.method {

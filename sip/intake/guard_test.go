@@ -1,6 +1,7 @@
 package intake_test
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -144,6 +145,42 @@ func TestRefusalsInTheTraceAreFew(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		if n := len(r.ring.Find(trace.Query{Limit: 10_000})); n != 40 {
 			t.Errorf("%d messages kept, want 40", n)
+		}
+	})
+}
+
+// A retransmission of a registered device has its answer, however much strangers
+// asked meanwhile; so has one of a REGISTER that made its sender known.
+func TestStrangersDoNotPushOutAnswersToDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, g := guarded(t)
+		r.packets(65536)
+		p := r.peer(camera)
+		ask := func(message string) string {
+			p.send(message)
+			return p.answer()
+		}
+		first, second, beat := register("1", ""), register("2", "Authorization: Digest x=y\r\n"), post("3", keepaliveBody)
+		answers := map[string]string{first: ask(first), second: ask(second)}
+		g.known.Store(true)
+		answers[beat] = ask(beat)
+		if got := ask(first); got != answers[first] {
+			t.Errorf("the challenge again is\n%s\nat first\n%s", got, answers[first])
+		}
+		before := len(r.direct.calls())
+		g.known.Store(false)
+		const strange = 5000 // five times as many as there are places
+		for i := range strange {
+			ask(register(fmt.Sprint("s", i), ""))
+		}
+		g.known.Store(true)
+		for _, message := range []string{second, beat} {
+			if got := ask(message); got != answers[message] {
+				t.Errorf("a repeat is answered\n%s\nat first\n%s", got, answers[message])
+			}
+		}
+		if n := len(r.direct.calls()) - before; n != strange {
+			t.Errorf("%d effects, want %d", n, strange)
 		}
 	})
 }

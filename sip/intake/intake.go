@@ -28,6 +28,7 @@ type Intake struct {
 	faults  zerolog.Logger // log, sampled: anybody can cause these lines
 	quirks  zerolog.Logger // likewise, with room for a site that starts
 	answers *answers
+	others  *answers // to strangers, so that they cannot push out those to registered devices
 	noted   noted
 	guard   Guard // nil: everybody is heard
 	shown   shown
@@ -53,7 +54,7 @@ func New(cfg Config, d Direct, ring *trace.Ring, reg prometheus.Registerer, log 
 		cfg: cfg, direct: d, ring: ring, log: log,
 		faults:  log.Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Second}),
 		quirks:  log.Sample(&zerolog.BurstSampler{Burst: 100, Period: time.Second}),
-		answers: newAnswers(cfg.Answers), nobody: lease.NewLabels(lease.SIPConnection, ""),
+		answers: newAnswers(cfg.Answers), others: newAnswers(cfg.Answers / 8), nobody: lease.NewLabels(lease.SIPConnection, ""),
 		noted: noted{seed: maphash.MakeSeed()},
 		works: sync.Pool{New: func() any { return new(work) }},
 
@@ -61,6 +62,7 @@ func New(cfg Config, d Direct, ring *trace.Ring, reg prometheus.Registerer, log 
 		writings: sync.Pool{New: func() any { return newWriting() }},
 	}
 	in.metrics = newMetrics(reg, &in.storm)
+	ring.Remake(remake)
 	return in
 }
 
@@ -72,6 +74,7 @@ func (in *Intake) OnClose(fn func(flow.Flow)) { in.onClose.Store(&fn) }
 // at a time.
 type work struct {
 	head    head
+	known   bool // the sender is registered, or is taken as if
 	request Request
 	fixed   []byte // the message repaired for a direct answer
 	answer  []byte
@@ -92,11 +95,15 @@ func (in *Intake) take(w *work, raw []byte, f flow.Flow, back sender) []byte {
 	if !in.admit(f, now) {
 		return nil
 	}
+	w.known = in.guard == nil || in.guard.Known(f.Remote.Addr())
 	var key answerKey
 	if !f.Stream() {
 		key = in.answers.key(raw, &f)
 		var status int
 		w.answer, status = in.answers.append(w.answer[:0], key, now)
+		if len(w.answer) == 0 && status == 0 && (!w.known || len(raw) > 0 && raw[0] == 'R') { // challenged before it was known
+			w.answer, status = in.others.append(w.answer, key, now)
+		}
 		if len(w.answer) > 0 || status != 0 && in.again(w, raw, f, status) {
 			in.metrics.repeats.Inc()
 			back.send(w.answer)
@@ -183,6 +190,16 @@ func (in *Intake) again(w *work, raw []byte, f flow.Flow, status int) bool {
 	return true
 }
 
+// remake is again for the trace.
+func remake(request []byte, f flow.Flow, status int) []byte {
+	r, err := Scan(request)
+	if err != nil {
+		return nil // cannot be: it was answered
+	}
+	r.Flow = f
+	return AppendAnswer(nil, &r, Answer{Status: status})
+}
+
 // answer asks Direct, which gets the message repaired if it was in bad form.
 func (in *Intake) answer(w *work, raw []byte, f flow.Flow, now time.Time, seq uint64, key answerKey, back sender) bool {
 	if !w.understand(raw, f) {
@@ -205,8 +222,12 @@ func (in *Intake) answer(w *work, raw []byte, f flow.Flow, now time.Time, seq ui
 	if a.Status != 0 {
 		w.answer = AppendAnswer(w.answer, r, a)
 		back.send(w.answer)
-		if !f.Stream() {
+		switch {
+		case f.Stream():
+		case w.known || a.Status <= 299: // who was let in is a stranger no more
 			in.answers.put(key, w.answer, a.plain(), now)
+		default:
+			in.others.put(key, w.answer, a.plain(), now)
 		}
 	}
 	if a.Status >= 200 && a.Status <= 299 {
@@ -215,7 +236,7 @@ func (in *Intake) answer(w *work, raw []byte, f flow.Flow, now time.Time, seq ui
 		refused.Inc()
 	}
 	in.repaired(h, h.quirks, f)
-	in.ring.Exchange(now, kind, r.From.User, f, raw, w.answer, a.Status)
+	in.ring.Exchange(now, kind, r.From.User, f, raw, w.answer, a.Status, a.plain() != 0)
 	return true
 }
 

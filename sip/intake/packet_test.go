@@ -384,3 +384,27 @@ func TestKernelSocket(t *testing.T) {
 		}
 	}
 }
+
+// The trace keeps of a keepalive's answer no more than its status, and yet shows
+// the bytes that were sent, over any transport and in whatever form it came.
+func TestTheTraceShowsThePlainAnswersThatWereSent(t *testing.T) {
+	r := newRig(t, intake.Config{})
+	r.packets(65535)
+	p := r.peer(camera)
+	for name, message := range map[string]string{
+		"good":          post("g1", keepaliveBody),
+		"without rport": strings.Replace(post("g2", keepaliveBody), ";rport", "", 1),
+		"repaired":      strings.Replace(post("g3", keepaliveBody), "CSeq: 20 MESSAGE", "CSeq: 20", 1),
+		"long":          strings.Replace(post("g4", keepaliveBody), "CSeq", "X-Long: "+strings.Repeat("x", 5000)+"\r\nCSeq", 1),
+	} {
+		p.send(message)
+		sent := p.answer()
+		if !strings.HasPrefix(sent, "SIP/2.0 200 OK\r\n") {
+			t.Fatalf("%s is answered\n%s", name, sent)
+		}
+		all := r.ring.Find(trace.Query{Device: id})
+		if n := len(all); n < 2 || all[n-1].Dir != trace.Out || string(all[n-1].Raw) != sent || all[n-1].Size != len(sent) || all[n-1].Status != 200 {
+			t.Errorf("%s: sent\n%s\nthe trace shows %+v\n%s", name, sent, all[n-1], all[n-1].Raw)
+		}
+	}
+}

@@ -41,13 +41,14 @@ type Routine struct {
 }
 
 // exchange is a request and its answer, as one or two records of the ring's form.
-// Its memory is used again.
+// Of a plain answer there is only the head, with its status for a size: writing
+// to memory that is in no cache costs more than making it anew when it is looked
+// at. The memory is used again.
 type exchange []byte
 
-func (e exchange) append(at time.Time, dir Direction, f flow.Flow, message []byte) exchange {
-	kept := message[:min(len(message), maxKept)]
+func (e exchange) append(at time.Time, dir Direction, f flow.Flow, kept []byte, size int) exchange {
 	var head [recordHead]byte
-	encodeHead(&head, at, dir, f, len(message), recordHead+len(kept))
+	encodeHead(&head, at, dir, f, size, recordHead+len(kept))
 	return append(append(slices.Grow(e, recordHead+len(kept)), head[:]...), kept...)
 }
 
@@ -77,6 +78,7 @@ type shard struct {
 
 type routines struct {
 	seed   maphash.Seed
+	remake func(request []byte, f flow.Flow, status int) []byte // nil: nothing is kept as plain
 	shards [shards]shard
 }
 
@@ -93,12 +95,21 @@ func (rs *routines) of(device []byte) (*shard, uint64) {
 	return &rs.shards[key%shards], key
 }
 
+// Remake sets what writes a plain answer anew, the very bytes that were sent. It
+// is set before any exchange.
+func (r *Ring) Remake(answer func(request []byte, f flow.Flow, status int) []byte) {
+	if r != nil {
+		r.routine.remake = answer
+	}
+}
+
 // Exchange counts one REGISTER or keepalive and keeps it among the device's
 // last three of that kind. Both messages are copied, at most 4 KiB of each; an
-// empty answer means none was sent. Of a peer that is watched both are among the
+// empty answer means none was sent, a plain one is all in its request and status
+// (see [Ring.Remake]). Of a peer that is watched both are among the
 // messages too, whole (see [Ring.Watch]). When memory is short the device not heard
 // for longest is forgotten, but never the one being added.
-func (r *Ring) Exchange(at time.Time, kind Kind, device []byte, f flow.Flow, request, answer []byte, status int) {
+func (r *Ring) Exchange(at time.Time, kind Kind, device []byte, f flow.Flow, request, answer []byte, status int, plain bool) {
 	if r == nil || kind >= kinds {
 		return
 	}
@@ -125,9 +136,13 @@ func (r *Ring) Exchange(at time.Time, kind Kind, device []byte, f flow.Flow, req
 	e := &w.last[kind][w.next[kind]]
 	w.next[kind] = (w.next[kind] + 1) % lastKept
 	before := cap(*e)
-	*e = (*e)[:0].append(at, In, f, request)
-	if len(answer) > 0 {
-		*e = e.append(at, Out, f, answer)
+	*e = (*e)[:0].append(at, In, f, request[:min(len(request), maxKept)], len(request))
+	switch {
+	case len(answer) == 0:
+	case plain && len(request) <= maxKept && r.routine.remake != nil:
+		*e = e.append(at, Out, f, nil, status)
+	default:
+		*e = e.append(at, Out, f, answer[:min(len(answer), maxKept)], len(answer))
 	}
 	grown := cap(*e) - before
 	w.weight += grown
@@ -235,7 +250,7 @@ func (rs *routines) find(device, callID string, fn func(Message)) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if w := s.rows[key]; w != nil && bytes.Equal(w.device, name) {
-			w.each(callID, fn)
+			w.each(callID, rs.remake, fn)
 		}
 		return
 	}
@@ -243,23 +258,33 @@ func (rs *routines) find(device, callID string, fn func(Message)) {
 		s := &rs.shards[i]
 		s.mu.Lock()
 		for w := s.newest; w != nil; w = w.old {
-			w.each(callID, fn)
+			w.each(callID, rs.remake, fn)
 		}
 		s.mu.Unlock()
 	}
 }
 
-func (w *row) each(callID string, fn func(Message)) {
+func (w *row) each(callID string, remake func([]byte, flow.Flow, int) []byte, fn func(Message)) {
 	for k := range w.last {
 		for i := range w.last[k] {
 			e := w.last[k][i]
 			if callID != "" && !bytes.Contains(e, []byte(callID)) {
 				continue
 			}
+			var request []byte
 			for len(e) > 0 {
 				n := binary.LittleEndian.Uint32(e)
 				m := decodeHead(e)
-				m.Raw = bytes.Clone(e[recordHead:n])
+				switch {
+				case m.Dir == In:
+					request = e[recordHead:n]
+					m.Raw = bytes.Clone(request)
+				case n == recordHead:
+					m.Raw = remake(request, m.Flow, m.Size)
+					m.Size = len(m.Raw)
+				default:
+					m.Raw = bytes.Clone(e[recordHead:n])
+				}
 				e = e[n:]
 				fn(m)
 			}

@@ -139,10 +139,10 @@ func TestRoutineExchangesAreCountedAndTheLastThreeKept(t *testing.T) {
 	for i := range 10 {
 		id := fmt.Sprint("k", i)
 		r.Exchange(at.Add(time.Duration(i)*time.Second), trace.Keepalive, []byte(device), f,
-			request(device, server, id, ""), answer(device, server, id, "200 OK"), 200)
+			request(device, server, id, ""), answer(device, server, id, "200 OK"), 200, false)
 	}
-	r.Exchange(at.Add(time.Minute), trace.Register, []byte(device), f, request(device, server, "r", ""), nil, 0)
-	r.Exchange(at.Add(time.Hour), trace.Keepalive, []byte(device), f, request(device, server, "k10", ""), answer(device, server, "k10", "403 Forbidden"), 403)
+	r.Exchange(at.Add(time.Minute), trace.Register, []byte(device), f, request(device, server, "r", ""), nil, 0, false)
+	r.Exchange(at.Add(time.Hour), trace.Keepalive, []byte(device), f, request(device, server, "k10", ""), answer(device, server, "k10", "403 Forbidden"), 403, false)
 	want := trace.Routine{Registers: 1, Refused: 1, Keepalives: 11, Failed: 1, Last: at.Add(time.Hour)}
 	if got, ok := r.Routine(device); !ok || got != want {
 		t.Errorf("Routine = %+v, want %+v", got, want)
@@ -168,7 +168,7 @@ func TestRoutineMemoryIsBoundedAndForgetsWhoWasSilentLongest(t *testing.T) {
 	const devices = 5000
 	for i := range 3 * devices {
 		id := fmt.Sprintf("%020d", i%devices)
-		r.Exchange(time.Now(), trace.Keepalive, []byte(id), f, request(id, server, "k", strings.Repeat("x", 300)), answer(id, server, "k", "200 OK"), 200)
+		r.Exchange(time.Now(), trace.Keepalive, []byte(id), f, request(id, server, "k", strings.Repeat("x", 300)), answer(id, server, "k", "200 OK"), 200, false)
 	}
 	known := 0
 	for i := range devices {
@@ -187,7 +187,7 @@ func TestRoutineMemoryIsBoundedAndForgetsWhoWasSilentLongest(t *testing.T) {
 func TestNilRingHoldsNothing(t *testing.T) {
 	var r *trace.Ring
 	r.Add(time.Now(), trace.In, flow.Flow{}, nil)
-	r.Exchange(time.Now(), trace.Register, nil, flow.Flow{}, nil, nil, 0)
+	r.Exchange(time.Now(), trace.Register, nil, flow.Flow{}, nil, nil, 0, false)
 	if _, ok := r.Routine(device); ok || r.Find(trace.Query{}) != nil {
 		t.Error("a nil ring holds something")
 	}
@@ -201,7 +201,7 @@ func TestFindWhileOthersAdd(t *testing.T) {
 			for j := range 2000 {
 				id := fmt.Sprint(i, "-", j)
 				r.Add(time.Now(), trace.In, udp("192.0.2.20:5060"), request(device, server, id, ""))
-				r.Exchange(time.Now(), trace.Keepalive, []byte(device), udp("192.0.2.20:5060"), request(device, server, id, ""), nil, 200)
+				r.Exchange(time.Now(), trace.Keepalive, []byte(device), udp("192.0.2.20:5060"), request(device, server, id, ""), nil, 200, false)
 			}
 		})
 	}
@@ -272,7 +272,7 @@ func TestManyDevicesShareTheMemoryWithoutAllocation(t *testing.T) {
 		for i, left := len(device)-1, n%2000; i > 13; i, left = i-1, left/10 {
 			device[i] = byte('0' + left%10)
 		}
-		r.Exchange(time.Now(), trace.Keepalive, device, flow.Flow{}, message, message, 200)
+		r.Exchange(time.Now(), trace.Keepalive, device, flow.Flow{}, message, message, 200, false)
 	}
 	for range 20_000 {
 		next()

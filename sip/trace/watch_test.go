@@ -28,7 +28,7 @@ func peer(t *testing.T, s string) trace.Peer {
 
 // beat is one keepalive exchange.
 func beat(r *trace.Ring, id, remote, callID string) {
-	r.Exchange(time.Now(), trace.Keepalive, []byte(id), udp(remote), request(id, server, callID, strings.Repeat("x", 8<<10)), answer(id, server, callID, "200 OK"), 200)
+	r.Exchange(time.Now(), trace.Keepalive, []byte(id), udp(remote), request(id, server, callID, strings.Repeat("x", 8<<10)), answer(id, server, callID, "200 OK"), 200, false)
 }
 
 func TestAWatchedPeersExchangesAreKeptWholeUntilItEnds(t *testing.T) {
@@ -186,7 +186,7 @@ func BenchmarkExchange(b *testing.B) {
 			id, f, in, out := []byte(device), udp("192.0.2.20:5060"), request(device, server, "k", ""), answer(device, server, "k", "200 OK")
 			b.ReportAllocs()
 			for b.Loop() {
-				r.Exchange(time.Now(), trace.Keepalive, id, f, in, out, 200)
+				r.Exchange(time.Now(), trace.Keepalive, id, f, in, out, 200, false)
 			}
 		})
 	}
