@@ -6,6 +6,7 @@ import (
 	"net"
 	"runtime/pprof"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,7 +19,8 @@ import (
 func TestConnectionsAndPortsAreListedWithTheirOwner(t *testing.T) {
 	book := lease.New(prometheus.NewRegistry(), zerolog.Nop())
 	s := online(t, rtp.Config{Leases: book})
-	tcp, got := open(t, s, rtp.Want{Transport: rtp.TCPPassive, Owner: "stream:a"})
+	var gone atomic.Bool
+	tcp, got := open(t, s, rtp.Want{Transport: rtp.TCPPassive, Owner: "stream:a", Living: func() bool { return !gone.Load() }})
 	own, _ := open(t, s, rtp.Want{Mode: rtp.Range, Owner: "stream:b"})
 	c, stranger := tcpTo(t, s.Port()), tcpTo(t, s.Port())
 	send(t, c, frame(pack(tcp.SSRC(), 1)), frame(inside(tcp.SSRC(), 2)))
@@ -54,6 +56,10 @@ func TestConnectionsAndPortsAreListedWithTheirOwner(t *testing.T) {
 	}
 	if n := book.Mark(); n != 0 {
 		t.Errorf("%d of them are orphaned", n)
+	}
+	gone.Store(true)
+	if n := book.Mark(); n != 2 {
+		t.Errorf("%d are orphaned without the owner, want the session and its connection", n)
 	}
 	tcp.Close()
 	own.Close()
