@@ -50,17 +50,27 @@ func TestEveryTargetOfTheModuleIsFound(t *testing.T) {
 }
 
 func TestTargetIsRunAndCounted(t *testing.T) {
-	r := one(t, module(t, "\t\t_ = Upper(b)")).fuzz(t.Context(), time.Second)
+	r := one(t, module(t, "\t\t_ = Upper(b)")).fuzz(t.Context(), time.Second, t.TempDir())
 	if r.failed || r.execs == 0 || r.took < time.Second || r.outcome() != "ok" {
 		t.Fatalf("%+v", r)
 	}
 }
 
+func TestWhatDoesNotBuildIsNamed(t *testing.T) {
+	all, err := find(t.Context(), module(t, "\t\treturn b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := build(t.Context(), all, t.TempDir(), io.Discard); err == nil || !strings.Contains(err.Error(), "example/words") || !strings.Contains(err.Error(), "too many return values") {
+		t.Fatalf("%v", err)
+	}
+}
+
 func TestFailingInputIsNamed(t *testing.T) {
 	dir := module(t, "\t\tif Upper(b) {\n\t\t\tt.Fatal(\"upper\")\n\t\t}")
-	target := one(t, dir)
+	target, kept := one(t, dir), t.TempDir()
 	for _, found := range []string{"now", "before"} {
-		r := target.fuzz(t.Context(), 30*time.Second)
+		r := target.fuzz(t.Context(), 30*time.Second, kept)
 		file, ok := strings.CutPrefix(r.outcome(), "failed: words/")
 		if _, err := os.Stat(filepath.Join(dir, "words", file)); !r.failed || !ok || err != nil {
 			t.Fatalf("found %s: %+v, %v", found, r, err)
@@ -74,6 +84,9 @@ func TestFailingInputIsNamed(t *testing.T) {
 func one(t *testing.T, dir string) target {
 	t.Helper()
 	all, err := find(t.Context(), dir)
+	if err == nil {
+		err = build(t.Context(), all, t.TempDir(), io.Discard)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

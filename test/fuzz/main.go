@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, out, errOut io.Writer) error {
+func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {
 	fs := flag.NewFlagSet("fuzz", flag.ContinueOnError)
 	fs.SetOutput(errOut)
 	long := fs.Duration("time", 10*time.Minute, "how long each target runs, at least 1s")
@@ -65,8 +65,20 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
+	kept, err := corpus(ctx)
+	if err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp("", "fengsui-fuzz-")
+	if err != nil {
+		return fmt.Errorf("temporary folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	if err := build(ctx, all, temp, out); err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "%d targets, %v each, %d at a time\n", len(all), *long, *jobs)
-	results := fuzzAll(ctx, all, *long, *jobs, out)
+	results := fuzzAll(ctx, all, *long, *jobs, kept, out)
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w: nothing is written", context.Cause(ctx))
 	}
@@ -89,7 +101,7 @@ func matching(all []target, wanted *regexp.Regexp) (some []target) {
 }
 
 // fuzzAll runs the targets, some at a time, in their order.
-func fuzzAll(ctx context.Context, all []target, long time.Duration, jobs int, out io.Writer) []result {
+func fuzzAll(ctx context.Context, all []target, long time.Duration, jobs int, corpus string, out io.Writer) []result {
 	results := make([]result, len(all))
 	next := make(chan int)
 	var say sync.Mutex
@@ -97,7 +109,7 @@ func fuzzAll(ctx context.Context, all []target, long time.Duration, jobs int, ou
 	for range min(jobs, len(all)) {
 		working.Go(func() {
 			for i := range next {
-				results[i] = all[i].fuzz(ctx, long)
+				results[i] = all[i].fuzz(ctx, long, corpus)
 				say.Lock()
 				fmt.Fprintln(out, results[i].line())
 				say.Unlock()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,8 +16,8 @@ import (
 	"time"
 )
 
-// grace is how long a target may take beside its own time: to be built, to read
-// its corpus and to make a failing input small.
+// grace is how long a target may take beside its own time: to read its corpus and
+// to make a failing input small.
 const grace = 10 * time.Minute
 
 // result is what came of a target.
@@ -31,12 +32,12 @@ type result struct {
 	words   string // end of what a failed target said
 }
 
-// fuzz runs the target on one core.
-func (t target) fuzz(ctx context.Context, long time.Duration) result {
+// fuzz runs the target on one core, with the inputs kept in a corpus.
+func (t target) fuzz(ctx context.Context, long time.Duration, corpus string) result {
 	ctx, cancel := context.WithTimeout(ctx, long+grace)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", t.path, "-run", "^$", "-fuzz", "^"+t.name+"$",
-		"-fuzztime", long.String(), "-fuzzminimizetime", "5s", "-parallel", "1", "-timeout", "0")
+	cmd := exec.CommandContext(ctx, t.binary, "-test.run", "^$", "-test.fuzz", "^"+t.name+"$", "-test.fuzzcachedir", filepath.Join(corpus, t.path),
+		"-test.fuzztime", long.String(), "-test.fuzzminimizetime", "5s", "-test.parallel", "1", "-test.timeout", "0")
 	cmd.Dir = t.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its workers are ended with it
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -59,7 +60,7 @@ var (
 
 const maxWords = 4 << 10 // bytes of what a failed target said
 
-// parse reads what "go test -fuzz" prints.
+// parse reads what a test prints that fuzzes.
 func parse(out []byte) (r result) {
 	if all := progress.FindAllSubmatch(out, -1); len(all) > 0 {
 		last := all[len(all)-1]

@@ -13,15 +13,17 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
 // target is one fuzz target.
 type target struct {
-	path string // import path
-	dir  string // of its package
-	name string // FuzzScan
-	at   string // package within the module: sip/intake
+	path   string // import path
+	dir    string // of its package
+	name   string // FuzzScan
+	at     string // package within the module: sip/intake
+	binary string // of its package's tests; set by build
 }
 
 func (t target) String() string { return t.at + "." + t.name }
@@ -56,10 +58,38 @@ func find(ctx context.Context, dir string) ([]target, error) {
 			}
 			for _, name := range names {
 				at := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, p.Module.Path), "/")
-				all = append(all, target{p.ImportPath, p.Dir, name, at})
+				all = append(all, target{path: p.ImportPath, dir: p.Dir, name: name, at: at})
 			}
 		}
 	}
+}
+
+// build makes the tests of all packages into a folder, with what the fuzzer counts
+// by: all targets are of one commit, whatever happens to the files while they run.
+func build(ctx context.Context, all []target, into string, out io.Writer) error {
+	binaries := map[string]string{}
+	for i, t := range all {
+		if binaries[t.path] == "" {
+			binaries[t.path] = filepath.Join(into, strconv.Itoa(len(binaries))+".test")
+			fmt.Fprintln(out, "build", t.path)
+			cmd := exec.CommandContext(ctx, "go", "test", "-c", "-fuzz", "Fuzz", "-o", binaries[t.path], t.path)
+			cmd.Dir = t.dir
+			if said, err := cmd.CombinedOutput(); err != nil {
+				return fmt.Errorf("build the tests of %s: %w\n%s", t.path, err, said)
+			}
+		}
+		all[i].binary = binaries[t.path]
+	}
+	return nil
+}
+
+// corpus is the folder in which Go keeps interesting inputs, for all packages.
+func corpus(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOCACHE").Output()
+	if err != nil {
+		return "", fmt.Errorf("find Go's build cache: %w", err)
+	}
+	return filepath.Join(strings.TrimSpace(string(out)), "fuzz"), nil
 }
 
 // targets are the functions of a file of the form func FuzzX(f *testing.F).
