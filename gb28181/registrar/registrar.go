@@ -20,6 +20,7 @@ import (
 	"fengsui/sip/digest"
 	"fengsui/sip/flow"
 	"fengsui/sip/intake"
+	"fengsui/sip/trace"
 )
 
 const (
@@ -299,7 +300,9 @@ func (g *Registrar) accept(id gb28181.ID, p peer, acc *Account, r *intake.Reques
 		return g.later(r, fullRetry)
 	}
 	if bound.First && !bytes.Contains(r.URI, []byte(g.cfg.ID)) {
-		g.log.Warn().Str("device", string(id)).Bytes("uri", r.URI).Msg("device registers at another server ID than ours")
+		uri := bytes.Clone(r.URI)
+		trace.Redact(uri)
+		g.log.Warn().Str("device", string(id)).Bytes("uri", uri).Msg("device registers at another server ID than ours")
 	}
 	g.metrics.accepted.Inc()
 	return g.ok(id, r, expires)

@@ -71,6 +71,14 @@ func TestNoSecretIsLoggedOrTraced(t *testing.T) {
 	_, response, _ := strings.Cut(signed, `response="`)
 	response, _, _ = strings.Cut(response, `"`)
 	log.add("Digest response", response)
+	lost := h.camera(siptest.Config{ID: "34020000001320000003"}) // registers at another server, with a password in the address
+	lost.React(okToMessages(lost))
+	m = lost.Request("REGISTER", "", siptest.Header{Name: "Expires", Value: "3600"})
+	m.URI = "sip:34020000002000000009:" + own + "@h"
+	lost.Send(m.Bytes())
+	authorize(m, lost.ExpectStatus(401))
+	lost.Send(m.Bytes())
+	lost.ExpectStatus(200)
 	for _, raw := range []string{
 		"REGISTER sip:x SIP/2.0\r\nAuthorization: " + signed + "\r\n\r\n",
 		"INVITE sip:x:" + own + "@h SIP/2.0\r\nVia: \r\nFrom: <sip:" + d.ID() + ":" + own + "@h>\r\nAuthorization: " + signed + "\r\nCSeq: x\r\n\r\n",
