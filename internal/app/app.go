@@ -55,7 +55,6 @@ const (
 	answerTimeout  = 10 * time.Minute // longer than any start; what streams sets its own deadlines
 	maxHeaderBytes = 64 << 10
 	idleTCP        = 10 * time.Minute
-	keptAnswers    = 16384 // for retransmissions: eight seconds at 2,000 requests a second, a minute and more at rest
 )
 
 // App is the whole server. Its fields are set by New and never changed after,
@@ -162,8 +161,7 @@ func (a *App) buildSignalling() (err error) {
 
 	a.intake = intake.New(intake.Config{
 		MaxBody: int(cfg.SIP.MaxBody), MaxMessageTCP: int(cfg.SIP.MaxBody) + maxHeaderBytes,
-		Answers: keptAnswers,
-		Device:  a.deviceOn, Leases: a.book,
+		Device: a.deviceOn, Leases: a.book, Reuse: a.reuse,
 		IdleTCP: max(idleTCP, 2*cfg.Keepalive.Interval*time.Duration(cfg.Keepalive.Missed)), // longer than any device may be silent
 	}, reg, a.ring, a.registry, a.part("intake"))
 	a.intake.OnClose(a.table.ConnectionClosed)

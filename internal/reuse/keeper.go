@@ -108,7 +108,7 @@ func (k *Keeper) due(now time.Time, devices int) bool {
 
 // fit sets the size of one; mu is held.
 func (k *Keeper) fit(e *kept) {
-	e.least = Load{Devices: k.devices, Session: e.session(), Period: k.period}.Least()
+	e.least = max(Load{Devices: k.devices, Session: e.session(), Period: k.period}.Least(), e.spec.Floor)
 	if size := Fit(e.least, e.spec.Bytes, k.share(e)); size != e.size {
 		e.size = size
 		e.sized.Resize(size)

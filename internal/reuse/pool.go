@@ -24,6 +24,8 @@ type Spec struct {
 	Share float64 // of memory.limit, 0 to 1, for all that are kept
 	// Session is how long an item is needed, if that is known; 0: it is measured.
 	Session time.Duration
+	// Floor is the least it keeps; less than [Floor] is that.
+	Floor int
 }
 
 // Item is what a pool holds: a pointer to a struct that embeds [Mark].

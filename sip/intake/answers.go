@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fengsui/sip/flow"
@@ -26,9 +27,21 @@ const maxAnswer = 4 << 10 // bytes of an answer that is kept
 type answers struct {
 	seed  maphash.Seed
 	base  time.Time
-	locks [256]sync.Mutex // of the entries with equal index modulo 256
-	table []kept
+	table atomic.Pointer[table] // replaced while all places are locked
+	locks [256]place
+}
+
+// table is replaced as a whole when its size changes.
+type table struct {
+	kept  []kept
 	texts [][]byte // by the same index
+}
+
+// place locks the entries whose index modulo 256 is its own.
+type place struct {
+	mu    sync.Mutex
+	put   uint64
+	early uint64 // answers that gave way to a newer one while they were wanted
 }
 
 // kept is one answer, of which the text is kept only if its status does not say
@@ -45,8 +58,69 @@ type kept struct {
 type answerKey uint64
 
 func newAnswers(size int) *answers {
-	size = max(256, 1<<bits.Len(uint(size-1)))
-	return &answers{seed: maphash.MakeSeed(), base: time.Now(), table: make([]kept, size), texts: make([][]byte, size)}
+	a := &answers{seed: maphash.MakeSeed(), base: time.Now()}
+	a.table.Store(newTable(size))
+	return a
+}
+
+func newTable(size int) *table {
+	size = max(size, len(answers{}.locks))
+	return &table{make([]kept, size), make([][]byte, size)}
+}
+
+// resize makes room for so many answers. Those that are wanted still are kept;
+// where two now have one place, the newer is.
+func (a *answers) resize(size int) {
+	next := newTable(size)
+	for i := range a.locks {
+		a.locks[i].mu.Lock()
+		defer a.locks[i].mu.Unlock()
+	}
+	now, last := a.time(time.Now()), a.table.Load()
+	for i, e := range last.kept {
+		to := e.key.index(len(next.kept))
+		if had := next.kept[to]; e.wanted(now) && (!had.wanted(now) || now-had.at > now-e.at) {
+			next.kept[to], next.texts[to] = e, last.texts[i]
+		}
+	}
+	a.table.Store(next)
+}
+
+// counts are the answers that were kept, and of them those that gave way early.
+func (a *answers) counts() (put, early uint64) {
+	for i := range a.locks {
+		p := &a.locks[i]
+		p.mu.Lock()
+		put += p.put
+		early += p.early
+		p.mu.Unlock()
+	}
+	return put, early
+}
+
+// index is the place of a key among so many.
+func (k answerKey) index(size int) int {
+	high, _ := bits.Mul64(uint64(k), uint64(size))
+	return int(high)
+}
+
+// wanted reports whether an answer may be asked for again.
+func (e *kept) wanted(now uint32) bool {
+	return e.key != 0 && now-e.at < uint32(answerLife/time.Millisecond)
+}
+
+// lock locks the place of a key and returns the table with its index there.
+func (a *answers) lock(k answerKey) (*table, int, *place) {
+	for {
+		t := a.table.Load()
+		i := k.index(len(t.kept))
+		p := &a.locks[i%len(a.locks)]
+		p.mu.Lock()
+		if a.table.Load() == t {
+			return t, i, p
+		}
+		p.mu.Unlock() // resized meanwhile
+	}
 }
 
 func (a *answers) key(raw []byte, f *flow.Flow) answerKey {
@@ -60,18 +134,16 @@ func (a *answers) key(raw []byte, f *flow.Flow) answerKey {
 // append appends the answer given to that request less than 32 s ago, or tells
 // the status of a plain one.
 func (a *answers) append(dst []byte, k answerKey, now time.Time) (_ []byte, status int) {
-	i := uint64(k) & uint64(len(a.table)-1)
-	lock := &a.locks[i%uint64(len(a.locks))]
-	lock.Lock()
-	defer lock.Unlock()
-	e := &a.table[i]
-	if e.key != k || a.time(now)-e.at >= uint32(answerLife/time.Millisecond) {
+	t, i, p := a.lock(k)
+	defer p.mu.Unlock()
+	e := &t.kept[i]
+	if e.key != k || !e.wanted(a.time(now)) {
 		return dst, 0
 	}
 	if e.status != 0 {
 		return dst, int(e.status)
 	}
-	return append(dst, a.texts[i]...), 0
+	return append(dst, t.texts[i]...), 0
 }
 
 // put keeps an answer; plain is its status when that says all.
@@ -79,13 +151,16 @@ func (a *answers) put(k answerKey, answer []byte, plain int, now time.Time) {
 	if len(answer) > maxAnswer {
 		return
 	}
-	i := uint64(k) & uint64(len(a.table)-1)
-	lock := &a.locks[i%uint64(len(a.locks))]
-	lock.Lock()
-	defer lock.Unlock()
-	a.table[i] = kept{k, a.time(now), uint16(plain)}
+	t, i, p := a.lock(k)
+	defer p.mu.Unlock()
+	p.put++
+	at := a.time(now)
+	if e := &t.kept[i]; e.key != k && e.wanted(at) {
+		p.early++
+	}
+	t.kept[i] = kept{k, at, uint16(plain)}
 	if plain == 0 {
-		a.texts[i] = append(a.texts[i][:0], answer...)
+		t.texts[i] = append(t.texts[i][:0], answer...)
 	}
 }
 

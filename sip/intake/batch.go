@@ -55,7 +55,7 @@ func newBatch(c *packetConn) (*batch, error) {
 func (b *batch) readFrom(p []byte) (int, net.Addr, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.w = b.c.in.works.Get().(*work)
+	b.w = b.c.in.works.Get()
 	defer b.c.in.works.Put(b.w)
 	b.p, b.given = p, 0
 	for !b.handle() {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"fengsui/internal/lease"
+	"fengsui/internal/reuse"
 	"fengsui/sip/flow"
 )
 
@@ -34,10 +35,13 @@ type Config struct {
 	// connection is closed; default 10 s.
 	WriteTimeout time.Duration
 	// Answers is how many answers are kept for retransmissions over UDP, for
-	// 32 s each; a power of two, default 65,536, and an eighth as many to strangers. They
-	// take about 500 bytes each. When a newer one takes its place early, a retransmission
-	// is answered anew.
+	// 32 s each, an eighth of them to strangers, as long as Reuse is nil; default
+	// 65,536. They take about 500 bytes each. When a newer one takes its place
+	// early, a retransmission is answered anew.
 	Answers int
+	// Reuse sizes the pools and how many answers are kept; nil: pools stay at
+	// their smallest.
+	Reuse *reuse.Keeper
 	// ReadBuffer is asked of the system for each UDP socket; default 8 MiB.
 	// Smaller ones lose datagrams in bursts.
 	ReadBuffer int

@@ -348,7 +348,7 @@ func (c *Conn) count(messages, bytes int) {
 // write counts errors, and closes a connection that takes no more: part of a
 // message may be on the wire.
 func (c *Conn) write(p []byte) (n int, err error) {
-	w := c.in.writings.Get().(*writing)
+	w := c.in.writings.Get()
 	defer c.in.writings.Put(w)
 	if n, err = w.write(c, p); err != nil {
 		c.in.metrics.writeErrors.WithLabelValues(writeFailed).Inc()

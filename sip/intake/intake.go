@@ -4,7 +4,6 @@ import (
 	"errors"
 	"hash/maphash"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"fengsui/internal/lease"
+	"fengsui/internal/reuse"
 	"fengsui/sip/flow"
 	"fengsui/sip/trace"
 )
@@ -33,10 +33,7 @@ type Intake struct {
 	guard   Guard // nil: everybody is heard
 	shown   shown
 	storm   storm
-	works   sync.Pool // *work
-
-	readings sync.Pool // *reading
-	writings sync.Pool // *writing
+	memory
 
 	onClose atomic.Pointer[func(flow.Flow)]
 	seq     atomic.Uint64
@@ -55,12 +52,10 @@ func New(cfg Config, d Direct, ring *trace.Ring, reg prometheus.Registerer, log 
 		faults:  log.Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Second}),
 		quirks:  log.Sample(&zerolog.BurstSampler{Burst: 100, Period: time.Second}),
 		answers: newAnswers(cfg.Answers), others: newAnswers(cfg.Answers / 8), nobody: lease.NewLabels(lease.SIPConnection, ""),
-		noted: noted{seed: maphash.MakeSeed()},
-		works: sync.Pool{New: func() any { return new(work) }},
-
-		readings: sync.Pool{New: func() any { return new(reading) }},
-		writings: sync.Pool{New: func() any { return newWriting() }},
+		noted:  noted{seed: maphash.MakeSeed()},
+		memory: newMemory(cfg.Reuse),
 	}
+	cfg.Reuse.Keep(repliesSpec, replies{in.answers, in.others})
 	in.metrics = newMetrics(reg, &in.storm)
 	ring.Remake(remake)
 	return in
@@ -73,13 +68,16 @@ func (in *Intake) OnClose(fn func(flow.Flow)) { in.onClose.Store(&fn) }
 // work is the memory one message needs on its way. It belongs to one goroutine
 // at a time.
 type work struct {
-	head    head
-	known   bool // the sender is registered, or is taken as if
-	request Request
-	fixed   []byte // the message repaired for a direct answer
-	answer  []byte
-	stamps  []byte
-	out     []byte // the message repaired for sipgo
+	reuse.Mark
+
+	head     head
+	known    bool // the sender is registered, or is taken as if
+	request  Request
+	datagram []byte `reuse:"own"` // read from a socket that is not read in batches
+	fixed    []byte `reuse:"own"` // the message repaired for a direct answer
+	answer   []byte `reuse:"own"`
+	stamps   []byte `reuse:"own"`
+	out      []byte `reuse:"own"` // the message repaired for sipgo
 }
 
 // sender sends an answer back where its request came from. It counts what goes

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync"
 	"time"
 
 	"fengsui/sip/flow"
@@ -39,18 +38,16 @@ func (in *Intake) PacketConn(inner net.PacketConn, listener int) net.PacketConn 
 		}
 	}
 	c.local = addrPort(inner.LocalAddr())
-	c.datagrams.New = func() any { b := make([]byte, maxDatagram); return &b }
 	return c
 }
 
 type packetConn struct {
 	net.PacketConn
-	udp       *net.UDPConn // PacketConn, if it is one
-	batch     *batch       // of udp
-	in        *Intake
-	listener  int
-	local     netip.AddrPort
-	datagrams sync.Pool
+	udp      *net.UDPConn // PacketConn, if it is one
+	batch    *batch       // of udp
+	in       *Intake
+	listener int
+	local    netip.AddrPort
 }
 
 // reply is the way back to the source of one datagram.
@@ -87,13 +84,14 @@ func (c *packetConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	if c.batch != nil {
 		return c.batch.readFrom(p)
 	}
-	w := c.in.works.Get().(*work)
+	w := c.in.works.Get()
 	defer c.in.works.Put(w)
-	b := c.datagrams.Get().(*[]byte)
-	defer c.datagrams.Put(b)
+	if w.datagram == nil {
+		w.datagram = make([]byte, maxDatagram)
+	}
 	back := &reply{c: c}
 	for failed := 0; ; {
-		n, addr, err := c.PacketConn.ReadFrom(*b)
+		n, addr, err := c.PacketConn.ReadFrom(w.datagram)
 		if err != nil {
 			if c.failed(err, &failed) {
 				return 0, nil, err
@@ -102,7 +100,7 @@ func (c *packetConn) ReadFrom(p []byte) (int, net.Addr, error) {
 		}
 		failed = 0
 		back.from(addrPort(addr), addr)
-		if n = c.datagram(w, (*b)[:n], back, p); n > 0 {
+		if n = c.datagram(w, w.datagram[:n], back, p); n > 0 {
 			return n, back.source(), nil
 		}
 	}

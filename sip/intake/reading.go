@@ -1,27 +1,32 @@
 package intake
 
-import "slices"
+import (
+	"slices"
+
+	"fengsui/internal/reuse"
+)
 
 const (
 	smallBuffer = 4 << 10  // bytes of an unfinished message that anyone may have
-	keptBuffer  = 64 << 10 // bytes of a buffer that is used again
 	maxAnswers  = 64 << 10 // bytes of answers that wait for one another
 )
 
 // reading is what a connection needs while it has bytes to look at.
 type reading struct {
+	reuse.Mark
+
 	framer framer
-	buf    []byte // what was read
+	buf    []byte `reuse:"own"` // what was read
 	at     int    // up to here it is consumed
 	silent bool   // the framer's grace has passed
 
 	work     *work  // while messages are handled, and while sipgo has one
-	answers  []byte // not sent yet
+	answers  []byte `reuse:"own"` // not sent yet
 	answered int    // messages in them
 }
 
 func (c *Conn) newReading() *reading {
-	r := c.in.readings.Get().(*reading)
+	r := c.in.readings.Get()
 	r.framer = framer{maxMessage: c.in.cfg.MaxMessageTCP, maxBody: c.in.cfg.MaxBody, gap: c.gap}
 	return r
 }
@@ -44,7 +49,7 @@ func (r *reading) room() []byte {
 // take has the memory to handle messages with.
 func (r *reading) take(in *Intake) {
 	if r.work == nil {
-		r.work = in.works.Get().(*work)
+		r.work = in.works.Get()
 	}
 }
 
@@ -53,9 +58,6 @@ func (r *reading) give(in *Intake) {
 	if r.work == nil {
 		return
 	}
-	if cap(r.work.out) > keptBuffer {
-		r.work.out = nil
-	}
 	in.works.Put(r.work)
 	r.work = nil
 }
@@ -63,12 +65,5 @@ func (r *reading) give(in *Intake) {
 // free gives back the reading.
 func (r *reading) free(in *Intake) {
 	r.give(in)
-	if cap(r.buf) > keptBuffer {
-		r.buf = nil
-	}
-	if cap(r.answers) > keptBuffer {
-		r.answers = nil
-	}
-	*r = reading{buf: r.buf[:0], answers: r.answers[:0]}
 	in.readings.Put(r)
 }

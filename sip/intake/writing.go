@@ -1,10 +1,16 @@
 package intake
 
-import "time"
+import (
+	"time"
+
+	"fengsui/internal/reuse"
+)
 
 // writing is one write to a connection. A socket that takes the bytes at once,
 // as nearly all do, costs no timer.
 type writing struct {
+	reuse.Mark
+
 	c    *Conn
 	p    []byte // still to write
 	n    int
@@ -36,7 +42,6 @@ func (w *writing) write(c *Conn, p []byte) (int, error) {
 	if w.slow && err == nil {
 		err = c.conn.SetWriteDeadline(time.Time{})
 	}
-	w.c, w.p, w.err = nil, nil, nil
 	return n, err
 }
 

@@ -1,0 +1,56 @@
+package intake
+
+import "fengsui/internal/reuse"
+
+// memory is what an intake uses again. Connections are not among it: sipgo may
+// close one that has ended long ago. What a connection needs while it has bytes
+// to look at is.
+type memory struct {
+	works    *reuse.Pool[work, *work]
+	readings *reuse.Pool[reading, *reading]
+	writings *reuse.Pool[writing, *writing]
+}
+
+// keptBuffer is how large a buffer may be that is used again, bytes.
+const keptBuffer = 16 << 10
+
+// The most that one free item holds, bytes.
+const (
+	workBytes    = 4*keptBuffer + 4<<10
+	readingBytes = 2*keptBuffer + 512
+	writingBytes = 256
+)
+
+func newMemory(k *reuse.Keeper) memory {
+	return memory{
+		works: reuse.NewPool(k, reuse.Spec{Name: "intake_work", Level: reuse.Messages, Bytes: workBytes, Share: 1.0 / 128},
+			func() *work { return new(work) }, (*work).clear),
+		readings: reuse.NewPool(k, reuse.Spec{Name: "intake_reading", Level: reuse.Flows, Bytes: readingBytes, Share: 1.0 / 128},
+			func() *reading { return new(reading) }, (*reading).clear),
+		writings: reuse.NewPool(k, reuse.Spec{Name: "intake_writing", Level: reuse.Messages, Bytes: writingBytes, Share: 1.0 / 512},
+			newWriting, (*writing).clear),
+	}
+}
+
+// clear lets go of what grew large.
+func (w *work) clear() {
+	for _, b := range [...]*[]byte{&w.fixed, &w.answer, &w.stamps, &w.out} {
+		if cap(*b) > keptBuffer {
+			*b = nil
+		}
+	}
+}
+
+func (r *reading) clear() {
+	r.framer, r.at, r.silent, r.answered = framer{}, 0, false, 0
+	r.buf, r.answers = r.buf[:0], r.answers[:0]
+	if cap(r.buf) > keptBuffer {
+		r.buf = nil
+	}
+	if cap(r.answers) > keptBuffer {
+		r.answers = nil
+	}
+}
+
+// clear lets go of the connection and of what was written.
+func (w *writing) clear() { w.c, w.p, w.n, w.err, w.slow = nil, nil, 0, nil, false }
