@@ -31,6 +31,16 @@ func TestTheMedianRatioDecides(t *testing.T) {
 	}
 }
 
+func TestADriverAtItsLimitIsTold(t *testing.T) {
+	s := beside{rounds: []round[contest]{{value: contest{ours: rate{PerSec: 1000}, theirs: rate{PerSec: 500}}}}}
+	if n := s.limited("Pairs", rate{PerSec: 1100}); n != nil {
+		t.Errorf("a driver with time to spare: %v", n)
+	}
+	if n := s.limited("Pairs", rate{PerSec: 1010}); len(n) != 1 || !strings.Contains(n[0], "driver") {
+		t.Errorf("a driver at its limit: %v", n)
+	}
+}
+
 func TestTurnsAreTakenInOrder(t *testing.T) {
 	for _, first := range []bool{true, false} {
 		var order string

@@ -40,6 +40,8 @@ func rates(ctx context.Context, b *bench) (*result, error) {
 		return nil, err
 	}
 	notes = append(notes, more...)
+	notes = append(notes, m.pairs.limited("REGISTER pairs", floors.pairs)...)
+	notes = append(notes, m.keepalives.limited("Keepalives", floors.keepalives)...)
 	res := &result{notes: notes}
 	res.rows = append(res.rows, m.pairs.rows("REGISTER pairs (401, then 200 by Digest)", m.version, pairsTimes, floors.pairs)...)
 	res.rows = append(res.rows, report.Plain(fmt.Sprintf("— first registrations of 10,000 devices at %d a second, while their questions are asked", firstRate),
@@ -90,6 +92,15 @@ func (s beside) rows(what, version string, times float64, floor rate) []report.R
 			gathered.ours.PerSec, gathered.ours.Micros, gathered.theirs.PerSec, gathered.theirs.Micros, gathered.ratio())),
 		report.Plain("— floor: an echo", fmt.Sprintf("%.0f/s, %.1f µs CPU; %.2f times Fengsui's rate", floor.PerSec, floor.Micros, floor.PerSec/c.ours.PerSec)),
 	}
+}
+
+// limited says so when the driver can do hardly more than the server did.
+func (s beside) limited(what string, floor rate) []string {
+	ours := middle(s.rounds, contest.ratio).value.ours.PerSec
+	if floor.PerSec >= 1.05*ours {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: **the driver was the limit**, it does %.0f/s against an echo; Fengsui can do more than %.0f/s.", what, floor.PerSec, ours)}
 }
 
 type kamailioRates struct {
