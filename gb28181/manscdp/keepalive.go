@@ -1,6 +1,7 @@
 package manscdp
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -57,6 +58,14 @@ func ScanKeepalive(body []byte) (deviceID, status []byte, ok bool) {
 	if len(body) > 64<<10 {
 		return nil, nil, false
 	}
+	if id, st, ok := usualKeepalive(body); ok {
+		return id, st, true
+	}
+	return scanKeepalive(body)
+}
+
+// scanKeepalive reads a keepalive in any form.
+func scanKeepalive(body []byte) (deviceID, status []byte, ok bool) {
 	s := scanner{in: clean(body)}
 	var field []byte // name of the open child of the root
 	var cmd, id, st []byte
@@ -105,6 +114,64 @@ func ScanKeepalive(body []byte) (deviceID, status []byte, ok bool) {
 	}
 }
 
+// usualKeepalive reads a keepalive written as nearly all are, elements with
+// nothing but text in <Notify>, in a third of the time. Of any other body it says
+// nothing: ok is false.
+func usualKeepalive(b []byte) (deviceID, status []byte, ok bool) {
+	if bytes.HasPrefix(b, []byte("<?xml ")) {
+		end := bytes.IndexByte(b, '>')
+		if end < 0 || b[end-1] != '?' {
+			return nil, nil, false
+		}
+		b = skipSpace(b[end+1:])
+	}
+	b, found := bytes.CutPrefix(b, []byte("<"+Notify+">"))
+	var cmd []byte
+	for found {
+		if b = skipSpace(b); len(b) < 2 || b[0] != '<' {
+			break
+		}
+		if b[1] == '/' {
+			ok = bytes.HasPrefix(b, []byte("</"+Notify+">")) && string(cmd) == "Keepalive" && len(deviceID) > 0
+			return deviceID, status, ok
+		}
+		n := nameLen(b[1:])
+		if n == 0 || 1+n >= len(b) || b[1+n] != '>' {
+			break
+		}
+		var text []byte
+		name := b[1 : 1+n]
+		b = b[n+2:]
+		end := bytes.IndexByte(b, '<')
+		if end < 0 || len(b) < end+n+3 || b[end+1] != '/' || string(b[end+2:end+2+n]) != string(name) || b[end+2+n] != '>' {
+			break
+		}
+		text, b = b[:end], b[end+n+3:]
+		switch {
+		case len(text) == 0:
+		case string(name) == "SN":
+		case hasControl(text):
+			return nil, nil, false
+		case string(name) == "CmdType" && cmd == nil:
+			cmd = trim(text)
+		case string(name) == "DeviceID" && deviceID == nil:
+			deviceID = trim(text)
+		case string(name) == "Status" && status == nil:
+			status = trim(text)
+		default: // a name in another case or with a prefix, a child more
+			return nil, nil, false
+		}
+	}
+	return nil, nil, false
+}
+
+func skipSpace(b []byte) []byte {
+	for len(b) > 0 && isSpace(b[0]) {
+		b = b[1:]
+	}
+	return b
+}
+
 func rawAttr(raw []byte, want string) []byte {
 	for {
 		name, value, rest, ok := nextAttr(raw)
@@ -119,9 +186,7 @@ func rawAttr(raw []byte, want string) []byte {
 }
 
 func trim(b []byte) []byte {
-	for len(b) > 0 && isSpace(b[0]) {
-		b = b[1:]
-	}
+	b = skipSpace(b)
 	for len(b) > 0 && isSpace(b[len(b)-1]) {
 		b = b[:len(b)-1]
 	}
