@@ -321,25 +321,30 @@ type via struct {
 }
 
 func parseVia(value []byte) (v via, ok bool) {
-	v.protocol, value, ok = bytes.Cut(value, []byte{'/'})
-	if !ok {
-		return v, false
-	}
-	v.version, value, ok = bytes.Cut(value, []byte{'/'})
-	if !ok {
-		return v, false
-	}
 	v.exact = true
-	if n := len(v.protocol) + len(v.version); n != len(trim(v.protocol))+len(trim(v.version)) {
-		v.exact = false
-		v.protocol, v.version = trim(v.protocol), trim(v.version)
+	if usual := []byte("SIP/2.0/"); bytes.HasPrefix(value, usual) {
+		v.protocol, v.version, value = value[:3], value[4:7], value[8:]
+	} else {
+		if v.protocol, value, ok = bytes.Cut(value, []byte{'/'}); !ok {
+			return v, false
+		}
+		if v.version, value, ok = bytes.Cut(value, []byte{'/'}); !ok {
+			return v, false
+		}
+		if n := len(v.protocol) + len(v.version); n != len(trim(v.protocol))+len(trim(v.version)) {
+			v.exact = false
+			v.protocol, v.version = trim(v.protocol), trim(v.version)
+		}
+		if !isToken(v.protocol) || !isToken(v.version) {
+			return v, false
+		}
 	}
 	if len(value) > 0 && (value[0] == ' ' || value[0] == '\t') {
 		v.exact = false
 		value = trim(value)
 	}
 	v.transport, value = cutBlank(value)
-	if !isToken(v.protocol) || !isToken(v.version) || !isToken(v.transport) {
+	if !isToken(v.transport) {
 		return v, false
 	}
 	i := bytes.IndexByte(value, ';')

@@ -206,7 +206,8 @@ func (h *head) startLine(line []byte) error {
 		return nil
 	}
 	rest = trim(rest)
-	i := bytes.LastIndexAny(rest, " \t")
+	i := bytes.LastIndexByte(rest, ' ')
+	i = max(i, bytes.LastIndexByte(rest, '\t'))
 	if i < 0 || !isAnyVersion(rest[i+1:]) {
 		return ErrMalformed{"start line"}
 	}

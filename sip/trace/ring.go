@@ -128,12 +128,8 @@ var transports = [...]string{"", flow.UDP, flow.TCP, flow.TLS}
 
 func encodeHead(b *[recordHead]byte, at time.Time, dir Direction, f flow.Flow, size, whole int) {
 	le := binary.LittleEndian
-	le.PutUint32(b[0:], uint32(whole))
-	le.PutUint32(b[4:], uint32(size))
 	le.PutUint64(b[8:], uint64(at.UnixNano()))
-	if dir == Out {
-		b[16] = 1
-	}
+	encodeSize(b, dir, size, whole)
 	for i, t := range transports {
 		if t == f.Transport {
 			b[17] = byte(i)
@@ -142,6 +138,17 @@ func encodeHead(b *[recordHead]byte, at time.Time, dir Direction, f flow.Flow, s
 	le.PutUint16(b[18:], uint16(f.Listener))
 	encodeAddr(b[20:39], f.Local)
 	encodeAddr(b[39:58], f.Remote)
+}
+
+// encodeSize sets what the heads of a request and its answer differ in.
+func encodeSize(b *[recordHead]byte, dir Direction, size, whole int) {
+	le := binary.LittleEndian
+	le.PutUint32(b[0:], uint32(whole))
+	le.PutUint32(b[4:], uint32(size))
+	b[16] = 0
+	if dir == Out {
+		b[16] = 1
+	}
 }
 
 func decodeHead(b []byte) Message {

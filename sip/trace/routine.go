@@ -46,9 +46,9 @@ type Routine struct {
 // at. The memory is used again.
 type exchange []byte
 
-func (e exchange) append(at time.Time, dir Direction, f flow.Flow, kept []byte, size int) exchange {
-	var head [recordHead]byte
-	encodeHead(&head, at, dir, f, size, recordHead+len(kept))
+// append appends a record, whose head has time and flow already.
+func (e exchange) append(head *[recordHead]byte, dir Direction, kept []byte, size int) exchange {
+	encodeSize(head, dir, size, recordHead+len(kept))
 	return append(append(slices.Grow(e, recordHead+len(kept)), head[:]...), kept...)
 }
 
@@ -136,13 +136,15 @@ func (r *Ring) Exchange(at time.Time, kind Kind, device []byte, f flow.Flow, req
 	e := &w.last[kind][w.next[kind]]
 	w.next[kind] = (w.next[kind] + 1) % lastKept
 	before := cap(*e)
-	*e = (*e)[:0].append(at, In, f, request[:min(len(request), maxKept)], len(request))
+	var head [recordHead]byte
+	encodeHead(&head, at, In, f, 0, 0)
+	*e = (*e)[:0].append(&head, In, request[:min(len(request), maxKept)], len(request))
 	switch {
 	case len(answer) == 0:
 	case plain && len(request) <= maxKept && r.routine.remake != nil:
-		*e = e.append(at, Out, f, nil, status)
+		*e = e.append(&head, Out, nil, status)
 	default:
-		*e = e.append(at, Out, f, answer[:min(len(answer), maxKept)], len(answer))
+		*e = e.append(&head, Out, answer[:min(len(answer), maxKept)], len(answer))
 	}
 	grown := cap(*e) - before
 	w.weight += grown
