@@ -73,7 +73,8 @@ func command(ctx context.Context, args []string, out, errOut io.Writer) error {
 		Name: "soak", Title: "Memory under load and attack", Date: began, Commit: commit, Machine: machine,
 		Command: strings.Join(append([]string{"go run ./test/soak"}, args...), " "), Rows: rows,
 		Notes: []string{
-			fmt.Sprintf("VmRSS of the server with its defaults and %d registered devices, as soon as it is within the bound, at the latest %v after the load; "+
+			"`sip.guard.allow` is emptied, as it names 127.0.0.0/8 by default, from where all load comes. Nothing else differs from the defaults.",
+			fmt.Sprintf("VmRSS of the server with %d registered devices, as soon as it is within the bound, at the latest %v after the load; "+
 				"compared with that before the first load and after a warm-up by a tenth of each, which fills what has a fixed size.", f.devices, f.settle),
 			fmt.Sprintf("Beside each attack the devices send %d keepalives a second and %d new ones register; a request is repeated as RFC 3261 has it, and none may stay without its right answer.", honestRate, newcomerCount),
 		},
