@@ -10,7 +10,7 @@ import (
 
 const (
 	smallBody     = 16 << 10 // bytes; smaller ones are bounded by the length of the queue
-	retryBodies   = "5"      // Retry-After, s
+	retryAfter    = "5"      // s, where there is no room now
 	addressShares = 4        // one address may have this part of all bytes
 )
 
@@ -84,7 +84,7 @@ func (b *bodies) held() int64 {
 	return b.total
 }
 
-// crowded is the answer to a body that there is no room for now.
+// crowded is the answer to a request that there is no room for now.
 func crowded() Response {
-	return Response{Status: 503, Headers: []intake.Header{{Name: "Retry-After", Value: retryBodies}}}
+	return Response{Status: 503, Headers: []intake.Header{{Name: "Retry-After", Value: retryAfter}}}
 }

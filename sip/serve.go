@@ -98,7 +98,7 @@ func (e *Endpoint) serve(req *gosip.Request, tx gosip.ServerTransaction) {
 	held := false // the body, until after has run
 	if e.active.Add(1) > int64(e.cfg.MaxHandlers) {
 		e.m.shed.Inc()
-		answer = e.response(req, Response{Status: 503})
+		answer = e.response(req, crowded())
 	} else if share := e.bodies.take(r.Flow.Remote.Addr(), len(r.Body)); share != "" {
 		e.m.crowded.WithLabelValues(share).Inc()
 		answer = e.response(req, crowded())

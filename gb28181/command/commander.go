@@ -343,6 +343,8 @@ func resultOf(err error) string {
 		return "ok"
 	case errors.Is(err, gb28181.ErrTimeout):
 		return "timeout"
+	case errors.Is(err, ErrBusy):
+		return "busy"
 	case errors.Is(err, gb28181.ErrRefused):
 		return "refused"
 	case errors.Is(err, gb28181.ErrOffline), errors.Is(err, gb28181.ErrUnknownDevice), errors.Is(err, sip.ErrUnreachable):

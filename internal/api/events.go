@@ -82,6 +82,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	select {
 	case s.watchers <- struct{}{}:
 	default:
+		s.m.busy.WithLabelValues("events").Inc()
 		s.fail(w, r, fault.New(fault.TooManyWatchers, "%d event streams are open", cap(s.watchers)))
 		return
 	}

@@ -22,6 +22,7 @@ import (
 	"fengsui/internal/api/fault"
 	"fengsui/internal/store"
 	"fengsui/media"
+	"fengsui/media/out/flv"
 	"fengsui/media/out/whep"
 	"fengsui/sip"
 )
@@ -179,7 +180,8 @@ func TestPasswordRules(t *testing.T) {
 }
 
 func TestHasherBoundsWhoWaits(t *testing.T) {
-	h := newHasher()
+	reg := prometheus.NewRegistry()
+	h := newHasher(newMetrics(reg).busy.WithLabelValues("sign_ins"))
 	release := make(chan struct{})
 	started := make(chan struct{}, 64)
 	results := make(chan error, 64)
@@ -194,6 +196,9 @@ func TestHasherBoundsWhoWaits(t *testing.T) {
 	}
 	if err := h.do(t.Context(), func() {}); err == nil {
 		t.Error("one more was taken")
+	}
+	if n := counter(t, reg, "fengsui_http_busy_total"); n != 1 {
+		t.Errorf("counted %v, want 1", n)
 	}
 	close(release)
 	for range cap(h.waiting) {
@@ -301,6 +306,7 @@ func TestErrorsOfServicesHaveTheirCodes(t *testing.T) {
 		whep.ErrOffer:                       fault.BadOffer,
 		whep.ErrNoSession:                   fault.UnknownViewer,
 		whep.ErrFull:                        fault.TooManyViewers,
+		flv.ErrFull:                         fault.TooManyViewers,
 		sip.ErrUnreachable:                  fault.Unreachable,
 		gb28181.ErrTimeout:                  fault.DeviceSilent,
 		gb28181.ErrRefused:                  fault.DeviceRefused,
@@ -321,4 +327,21 @@ func TestErrorsOfServicesHaveTheirCodes(t *testing.T) {
 			t.Errorf("remedy = %v", f.Remedy)
 		}
 	}
+}
+
+// counter is the sum of a counter's labels.
+func counter(t *testing.T, reg *prometheus.Registry, name string) (n float64) {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			for _, m := range f.GetMetric() {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
 }

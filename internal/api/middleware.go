@@ -137,6 +137,7 @@ type metrics struct {
 	logins   *prometheus.CounterVec
 	replayed prometheus.Counter
 	evicted  *prometheus.CounterVec
+	busy     *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -164,8 +165,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "fengsui_http_evicted_total", Help: "Entries dropped from full tables, by table: idempotency, logins.",
 		}, []string{"table"}),
 	}
+	m.busy = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fengsui_http_busy_total", Help: "Requests answered 503 because too many of their kind were open: events, sign_ins.",
+	}, []string{"what"})
 	if reg != nil {
-		reg.MustRegister(m.requests, m.seconds, m.running, m.watchers, m.logins, m.replayed, m.evicted)
+		reg.MustRegister(m.requests, m.seconds, m.running, m.watchers, m.logins, m.replayed, m.evicted, m.busy)
 	}
 	return m
 }

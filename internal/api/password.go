@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/crypto/argon2"
 
 	"fengsui/internal/api/fault"
@@ -93,13 +94,15 @@ func verifyPassword(hash, password string) (bool, error) {
 type hasher struct {
 	running chan struct{}
 	waiting chan struct{}
+	busy    prometheus.Counter
 	dummy   string // hash of nothing anyone knows: unknown users cost as much as known ones
 }
 
-func newHasher() *hasher {
+func newHasher(busy prometheus.Counter) *hasher {
 	return &hasher{
 		running: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		waiting: make(chan struct{}, 32),
+		busy:    busy,
 		dummy:   HashPassword(rand.Text()),
 	}
 }
@@ -109,6 +112,7 @@ func (h *hasher) do(ctx context.Context, fn func()) error {
 	select {
 	case h.waiting <- struct{}{}:
 	default:
+		h.busy.Inc()
 		return fault.New(fault.SignInBusy, "%d sign-ins wait already", cap(h.waiting))
 	}
 	defer func() { <-h.waiting }()
@@ -119,6 +123,7 @@ func (h *hasher) do(ctx context.Context, fn func()) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-timeout.C:
+		h.busy.Inc()
 		return fault.New(fault.SignInBusy, "waited 5 s for a turn")
 	}
 	defer func() { <-h.running }()

@@ -16,6 +16,7 @@ import (
 	"fengsui/gb28181/play"
 	"fengsui/internal/api/fault"
 	"fengsui/internal/store"
+	"fengsui/media/out/flv"
 	"fengsui/media/out/whep"
 	"fengsui/sip"
 	"fengsui/sip/trace"
@@ -80,6 +81,7 @@ func known() []struct {
 		{whep.ErrOffer, fault.BadOffer},
 		{whep.ErrNoSession, fault.UnknownViewer},
 		{whep.ErrFull, fault.TooManyViewers},
+		{flv.ErrFull, fault.TooManyViewers},
 		{whep.ErrClosed, fault.NotReady},
 		{whep.ErrNoMedia, fault.NoKeyFrame},
 		{sip.ErrUnreachable, fault.Unreachable},

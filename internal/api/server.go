@@ -107,7 +107,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	}
 	m := newMetrics(reg)
 	s := &Server{
-		cfg: cfg, svc: svc, log: log, m: m, signer: signer, hasher: newHasher(),
+		cfg: cfg, svc: svc, log: log, m: m, signer: signer, hasher: newHasher(m.busy.WithLabelValues("sign_ins")),
 		mux: http.NewServeMux(), routes: map[string]access{},
 		throttle: newThrottle(throttleBound, m.evicted.WithLabelValues("logins")),
 		answers:  newAnswers(m.evicted.WithLabelValues("idempotency")),

@@ -198,6 +198,7 @@ func (e *Engine) register(reg prometheus.Registerer) error {
 		{"reader_dropped_frames_total", "Frames that slow readers lost.", t.dropped.Load},
 		{"junk_datagrams_total", "Datagrams on media ports that are no RTP.", func() uint64 { return e.server.Totals().Junk }},
 		{"orphan_packets_total", "RTP packets that no receiver expects.", func() uint64 { return e.server.Totals().Orphan }},
+		{"orphan_unlisted_packets_total", "RTP packets that no receiver expects, of senders beyond those that are listed.", func() uint64 { return e.server.Totals().OrphanUnlisted }},
 		{"kernel_dropped_datagrams_total", "Datagrams lost on full receive buffers.", func() uint64 { return e.server.Totals().KernelDropped }},
 		{"rejected_connections_total", "TCP media connections closed as unknown, not RTP or too many.", func() uint64 { return e.server.Totals().ConnsRejected }},
 		{"refused_ssrc_leases_total", "SSRC leases refused because none was free.", func() uint64 { return e.server.Totals().SSRCRefused }},

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,6 +42,7 @@ type orphans struct {
 	mu      sync.Mutex
 	m       map[orphanKey]*orphan
 	checked time.Time
+	missed  atomic.Uint64 // packets of senders that are not remembered
 }
 
 // look tells since when the sender sends without a session, zero if it is new,
@@ -65,6 +67,7 @@ func (o *orphans) add(k orphanKey, now time.Time) {
 	e := o.m[k]
 	if e == nil {
 		if len(o.m) >= orphansMax {
+			o.missed.Add(1)
 			return
 		}
 		e = &orphan{Orphan: Orphan{SSRC: k.ssrc, Source: k.from, Since: now}, tried: now}

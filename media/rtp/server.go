@@ -80,6 +80,7 @@ type Counts struct {
 // Totals are counters since the start.
 type Totals struct {
 	Datagrams, Junk, Orphan  uint64
+	OrphanUnlisted           uint64 // packets of orphans beyond those that are remembered
 	KernelDropped            uint64 // datagrams lost on full receive buffers
 	ConnsRejected            uint64 // TCP connections beyond a limit, unknown or not RTP
 	SSRCRefused, PortRefused uint64
@@ -304,7 +305,7 @@ func (s *Server) Counts() Counts {
 // Totals are the counters since the start.
 func (s *Server) Totals() Totals {
 	t := Totals{
-		Datagrams: s.datagrams.Load(), Junk: s.junk.Load(), Orphan: s.orphaned.Load(),
+		Datagrams: s.datagrams.Load(), Junk: s.junk.Load(), Orphan: s.orphaned.Load(), OrphanUnlisted: s.orphans.missed.Load(),
 		KernelDropped: s.kernelDropped.Load(), ReadErrors: s.readErrors.Load(),
 		ConnsRejected: s.gate.rejected.Load(), SSRCRefused: s.ssrcs.Refused(),
 	}

@@ -344,7 +344,7 @@ func TestJunkIsCountedAndOrphansAreBounded(t *testing.T) {
 		for i := range 3000 {
 			s.Deliver(inside(uint32(i), 1), camera, now)
 		}
-		if got := s.Totals(); got.Junk != 4 || got.Orphan != 3000 || len(s.Orphans()) != 1024 {
+		if got := s.Totals(); got.Junk != 4 || got.Orphan != 3000 || got.OrphanUnlisted != 3000-1024 || len(s.Orphans()) != 1024 {
 			t.Fatalf("totals %+v, %d orphans", got, len(s.Orphans()))
 		}
 		time.Sleep(time.Minute)

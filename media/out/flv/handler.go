@@ -24,6 +24,11 @@ type Config struct {
 	// longer one keeps more of dead viewers; nobody else is slowed by them.
 	WriteTimeout time.Duration
 
+	// MaxViewers is how many viewers there may be; default 10,000. More are
+	// answered by Fail with [ErrFull]. Each costs a goroutine, a socket and at
+	// most 4 MiB of frames that wait.
+	MaxViewers int
+
 	// Fail answers a request whose stream could not be opened. By default that
 	// is 502 with the error's words.
 	Fail func(w http.ResponseWriter, r *http.Request, err error)
@@ -33,6 +38,9 @@ type Config struct {
 	Leases *lease.Book
 	Wanted func(media.Key) bool
 }
+
+// ErrFull is why a viewer is refused when there are too many.
+var ErrFull = errors.New("too many viewers by HTTP-FLV")
 
 // errOrphaned ends a viewer that outlived its stream.
 var errOrphaned = errors.New("the stream is no more")
@@ -44,10 +52,12 @@ type Handler struct {
 	cfg     Config
 	log     zerolog.Logger
 	metrics metrics
+	viewers atomic.Int64
 }
 
 type metrics struct {
 	viewers prometheus.Gauge
+	refused prometheus.Counter
 	bytes   prometheus.Counter
 	dropped prometheus.Counter
 	ended   *prometheus.CounterVec
@@ -58,6 +68,9 @@ func New(open media.Opener, cfg Config, reg prometheus.Registerer, log zerolog.L
 	if cfg.WriteTimeout <= 0 {
 		cfg.WriteTimeout = 5 * time.Second
 	}
+	if cfg.MaxViewers <= 0 {
+		cfg.MaxViewers = 10_000
+	}
 	if cfg.Fail == nil {
 		cfg.Fail = func(w http.ResponseWriter, _ *http.Request, err error) {
 			http.Error(w, err.Error(), http.StatusBadGateway)
@@ -66,6 +79,8 @@ func New(open media.Opener, cfg Config, reg prometheus.Registerer, log zerolog.L
 	h := &Handler{open: open, cfg: cfg, log: log, metrics: metrics{
 		viewers: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "fengsui_flv_viewers", Help: "Viewers of HTTP-FLV now."}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "fengsui_flv_refused_total", Help: "Viewers of HTTP-FLV refused because there were too many."}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fengsui_flv_sent_bytes_total", Help: "Bytes written to viewers of HTTP-FLV."}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
@@ -74,7 +89,7 @@ func New(open media.Opener, cfg Config, reg prometheus.Registerer, log zerolog.L
 			Name: "fengsui_flv_ended_total", Help: "Viewers of HTTP-FLV that ended, by reason: stream, left, slow, orphaned, failed."},
 			[]string{"reason"}),
 	}}
-	reg.MustRegister(h.metrics.viewers, h.metrics.bytes, h.metrics.dropped, h.metrics.ended)
+	reg.MustRegister(h.metrics.viewers, h.metrics.refused, h.metrics.bytes, h.metrics.dropped, h.metrics.ended)
 	return h
 }
 
@@ -99,6 +114,12 @@ func (h *Handler) ServeStream(w http.ResponseWriter, r *http.Request, key media.
 	header.Set("Cache-Control", "no-store")
 	if r.Method == http.MethodHead {
 		header.Set("Content-Type", "video/x-flv")
+		return
+	}
+	defer h.viewers.Add(-1)
+	if h.viewers.Add(1) > int64(h.cfg.MaxViewers) {
+		h.metrics.refused.Inc()
+		h.cfg.Fail(w, r, fmt.Errorf("open %s: %w: %d", key, ErrFull, h.cfg.MaxViewers))
 		return
 	}
 	reader, err := h.open.Open(r.Context(), key)

@@ -417,3 +417,43 @@ type discard struct{ h http.Header }
 func (d discard) Header() http.Header         { return d.h }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
+
+func TestViewersAreBounded(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	r := mediatest.NewReader([]*media.Track{{Codec: media.H264}})
+	opened := make(chan struct{}, 1)
+	h := flv.New(mediatest.Opener(func(context.Context, media.Key) (media.Reader, error) {
+		opened <- struct{}{}
+		return r, nil
+	}), flv.Config{MaxViewers: 1, Fail: func(w http.ResponseWriter, _ *http.Request, err error) {
+		if !errors.Is(err, flv.ErrFull) {
+			t.Errorf("refused for %v", err)
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}}, reg, zerolog.Nop())
+	view := func() int {
+		w := httptest.NewRecorder()
+		h.ServeStream(w, httptest.NewRequest(http.MethodGet, "/x.flv", nil), key)
+		return w.Code
+	}
+	first := make(chan int, 1)
+	go func() { first <- view() }()
+	<-opened
+	if got := view(); got != http.StatusServiceUnavailable {
+		t.Errorf("the second viewer is answered %d", got)
+	}
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if n := f.GetMetric()[0].GetCounter().GetValue(); f.GetName() == "fengsui_flv_refused_total" && n != 1 {
+			t.Errorf("counted %v, want 1", n)
+		}
+	}
+	r.End()
+	<-first
+	if got := view(); got != http.StatusOK {
+		t.Errorf("with room again answered %d", got)
+	}
+}
