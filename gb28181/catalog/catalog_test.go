@@ -732,3 +732,54 @@ func gauge(t *testing.T, b *bench, name string) float64 {
 	t.Fatalf("no metric %s", name)
 	return 0
 }
+
+// dropped is what was counted as left out.
+func (b *bench) dropped(t *testing.T, what string) (n float64) {
+	t.Helper()
+	families, err := b.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "fengsui_catalog_dropped_total" && m.GetLabel()[0].GetValue() == what {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
+}
+
+func TestDevicesBeyondTheBoundAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, catalog.Config{MaxDevices: 1})
+		b.answers = []func(int) error{b.whole(cameras(1, 5)...)}
+		b.sync(t)
+		if _, err := b.Sync(t.Context(), "34020000001180000002"); !errors.Is(err, catalog.ErrFull) {
+			t.Errorf("Sync = %v, want ErrFull", err)
+		}
+		if n := b.dropped(t, "devices"); n != 1 {
+			t.Errorf("%v counted, want 1", n)
+		}
+	})
+}
+
+func TestReportsThatWaitForAJobAreBounded(t *testing.T) {
+	script(t, func(t *testing.T, b *bench) {
+		b.answers = []func(int) error{func(sn int) error { b.send(sn, 2, camera(1)); return nil }} // it never ends
+		if _, err := b.Sync(t.Context(), nvr); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for n := 0; n < 10_500; n += 500 {
+			items := cameras(n+1, n+500)
+			for i := range items {
+				items[i].Event = "OFF"
+			}
+			b.notify(items...)
+		}
+		if n := b.dropped(t, "changes"); n != 500 {
+			t.Errorf("%v counted, want 500", n)
+		}
+	})
+}

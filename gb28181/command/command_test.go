@@ -509,3 +509,42 @@ func TestQuestionsOfAllDevicesKeepThePace(t *testing.T) {
 		}
 	})
 }
+
+func TestQuestionsBeyondTheBoundAreRefusedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{devices: map[gb28181.ID]*gb28181.Device{camera: {ID: camera}}}
+		b.receive = func(*bench, gb28181.ID, string, *manscdp.Message) (*sip.Response, error) { return taken, nil } // and no answer follows
+		reg := prometheus.NewRegistry()
+		b.Commander = command.New(command.Config{MaxOpen: 2}, b, b, zerolog.Nop(), reg)
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() {
+				if _, err := b.Query(t.Context(), camera, manscdp.CmdDeviceInfo, string(camera)); !errors.Is(err, gb28181.ErrTimeout) {
+					t.Errorf("a question within the bound: %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		if _, err := b.Query(t.Context(), camera, manscdp.CmdDeviceInfo, string(camera)); !errors.Is(err, command.ErrBusy) {
+			t.Errorf("the third: %v, want ErrBusy", err)
+		}
+		all.Wait()
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		busy := 0.0
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				for _, l := range m.GetLabel() {
+					if f.GetName() == "fengsui_command_questions_total" && l.GetValue() == "busy" {
+						busy += m.GetCounter().GetValue()
+					}
+				}
+			}
+		}
+		if busy != 1 {
+			t.Errorf("%v counted as busy, want 1", busy)
+		}
+	})
+}

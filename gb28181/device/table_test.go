@@ -809,3 +809,41 @@ func TestProvisioningWithoutANameKeepsTheDevicesOwn(t *testing.T) {
 		}
 	})
 }
+
+// Thousands of devices fall silent together and one probe runs at a time.
+func TestProbesBeyondTheQueueArePostponed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const devices = 8192 + 500
+		reg := prometheus.NewRegistry()
+		tb := device.New(device.Config{Probes: 1}, &field{alive: map[flow.Flow]bool{}}, nil, zerolog.Nop(), reg)
+		for i := range devices {
+			id := gb28181.ID(fmt.Sprintf("3402000000132%07d", i))
+			if _, err := tb.Bind(device.Registration{ID: id, Flow: home, Expires: time.Hour, At: time.Now()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- tb.Run(ctx) }()
+		time.Sleep(2 * time.Minute)
+		postponed := 0.0
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				if f.GetName() == "fengsui_device_probes_total" && m.GetLabel()[0].GetValue() == "postponed" {
+					postponed = m.GetCounter().GetValue()
+				}
+			}
+		}
+		if postponed == 0 {
+			t.Error("none was counted as postponed")
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

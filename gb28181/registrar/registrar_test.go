@@ -894,3 +894,21 @@ func BenchmarkRegisterPair(b *testing.B) {
 	cancel()
 	<-done
 }
+
+func TestChallengesLookedAfterAreBounded(t *testing.T) {
+	run(t, nil, nil, func(b *bench) {
+		const looked = 16384
+		for i := range looked + 100 {
+			dev := b.client()
+			dev.id = gb28181.ID(fmt.Sprintf("3402000000132%07d", i))
+			b.expectStatus(dev.challenge(), 401)
+		}
+		if n := b.attempts.Dropped(); n != 100 {
+			t.Errorf("%d challenges not looked after, want 100", n)
+		}
+		time.Sleep(11 * time.Second)
+		if list := b.attempts.List(); len(list) != 50 || list[0].Check != registrar.CheckNoSecond {
+			t.Errorf("%d rows", len(list))
+		}
+	})
+}

@@ -159,3 +159,11 @@ func TestBurstOfEventsArrivesWholeAndInOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestEventStreamsAreBounded(t *testing.T) {
+	h := build(t)
+	for range 256 {
+		h.listen("token="+h.admin, "")
+	}
+	h.do(h.admin, "GET", "/api/v1/events", nil).problem(503, 105006)
+}

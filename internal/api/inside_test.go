@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -205,6 +206,37 @@ func TestHasherBoundsWhoWaits(t *testing.T) {
 		if err := <-results; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestRememberedAnswersAreBounded(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	a, now := newAnswers(newMetrics(reg).evicted.WithLabelValues("idempotency")), time.Now()
+	remember := func(n, size int) {
+		key := sha256.Sum256(fmt.Append(nil, n))
+		e, mine := a.claim(key, key, now)
+		if !mine {
+			t.Fatalf("answer %d is there", n)
+		}
+		rec := &capture{ResponseWriter: httptest.NewRecorder()}
+		_, _ = rec.Write(make([]byte, size))
+		a.finish(e, rec, now)
+	}
+	for n := range answersKept + 10 {
+		remember(n, 1)
+	}
+	if n := counter(t, reg, "fengsui_http_evicted_total"); n != 10 || len(a.byKey) != answersKept {
+		t.Errorf("%v counted, %d kept", n, len(a.byKey))
+	}
+	for n := range 2 * answersBytes / answerBytes {
+		remember(-1-n, answerBytes)
+	}
+	if a.bytes > answersBytes || len(a.byKey) != answersBytes/answerBytes {
+		t.Errorf("%d answers of %d bytes kept", len(a.byKey), a.bytes)
+	}
+	first := sha256.Sum256(fmt.Append(nil, 0))
+	if _, mine := a.claim(first, first, now); !mine {
+		t.Error("the oldest is still there")
 	}
 }
 

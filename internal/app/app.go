@@ -142,6 +142,9 @@ func (a *App) buildSignalling() (err error) {
 	cfg := &a.cfg
 	id := gb28181.ID(cfg.SIP.ID)
 	a.journal = journal.New(journalEvents)
+	a.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "fengsui_journal_dropped_events_total", Help: "Events that readers of the journal missed by being slow; they read them again.",
+	}, func() float64 { return float64(a.journal.Dropped()) }))
 	a.ring = trace.NewRing(int(cfg.Trace.Memory), cfg.Trace.Keep)
 	a.ring.Register(a.registry)
 	a.guard = guard.New(guardConfig(&cfg.SIP.Guard), a.registry, a.part("guard"))
@@ -216,7 +219,7 @@ func (a *App) buildFace() (err error) {
 	services := api.Services{
 		Store: a.store, Devices: a.table, Catalog: a.catalog, Streams: streams{a.play, a.engine}, Trace: a.ring, Events: a.journal,
 		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, System: a, Leases: a.book, Flight: a.flight,
-		FLV: a.flv, Metrics: a.registry,
+		FLV: a.flv, Metrics: counted{a.registry},
 	}
 	if a.whep != nil {
 		services.WHEP = offers{a.whep}

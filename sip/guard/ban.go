@@ -193,20 +193,26 @@ func prefix(source netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(source, 32)
 }
 
-// keep enters a ban; bansMu is held. When there are too many, the one that ends
-// first gives way.
+// keep enters a ban; bansMu is held. When there are too many, one gives way, of
+// some that are looked at the one that ends first: looking at all would cost an
+// attacker less than us.
 func (g *Guard) keep(b Ban, now time.Time) {
-	g.clear(now)
 	source := b.Source.Addr()
 	if _, there := g.bans[source]; !there && len(g.bans) >= maxBans {
 		var first netip.Addr
+		looked := 0
 		for a, other := range g.bans {
 			if !first.IsValid() || other.Until.Before(g.bans[first].Until) {
 				first = a
 			}
+			if looked++; looked == bansLooked {
+				break
+			}
+		}
+		if now.Before(g.bans[first].Until) {
+			g.metrics.bansEvicted.Inc()
 		}
 		delete(g.bans, first)
-		g.metrics.bansEvicted.Inc()
 	}
 	g.bans[source] = b
 	g.banned.Store(int64(len(g.bans)))

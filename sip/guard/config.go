@@ -47,6 +47,7 @@ const (
 	maxWaste       = 200 // pieces of garbage on connections within failureWindow
 	longestBan     = 24 * time.Hour
 	maxBans        = 10_000
+	bansLooked     = 32
 	lingering      = time.Minute // a source counts as registered after its last device left
 	expectTime     = 5 * time.Minute
 	maxAgent       = 256    // bytes of a User-Agent that are looked at

@@ -383,3 +383,58 @@ func BenchmarkAdmit(b *testing.B) {
 		})
 	}
 }
+
+// Anybody can send from as many addresses as there are: the tables stay as they
+// are, and what was used last is still there.
+func TestFullTablesForgetTheOldestAndCount(t *testing.T) {
+	g, reg := newGuard(guard.Config{Rate: 1, Burst: 2, Failures: 1})
+	now := time.Now()
+	evicted := func() map[string]float64 {
+		t.Helper()
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				if f.GetName() == "fengsui_guard_evicted_total" {
+					got[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+				}
+			}
+		}
+		return got
+	}
+	if got := evicted(); len(got) != 8 || got["bans"] != 0 {
+		t.Fatalf("at first %v, want eight tables and nothing", got)
+	}
+	const sources = 150_000
+	address := func(i int) netip.Addr {
+		return netip.AddrFrom4([4]byte{byte(20 + i>>16), byte(i >> 8), byte(i), 1}) // a network each
+	}
+	for i := range sources {
+		a := address(i)
+		g.Admit(a, now)
+		g.Failed(a, id, now)
+		g.Wasted(a, true, now)
+		g.Wrote(netip.AddrPortFrom(a, 5060), now)
+	}
+	for i := range 20_000 {
+		g.Ban(address(i), "a test", now)
+	}
+	for table, n := range evicted() {
+		if n == 0 {
+			t.Errorf("%s: nothing counted", table)
+		}
+	}
+	if n := len(g.Bans()); n != 10_000 {
+		t.Errorf("%d bans, want 10,000", n)
+	}
+	last := address(sources - 1)
+	if !g.Expects(netip.AddrPortFrom(last, 5060), now) {
+		t.Error("where we wrote last is forgotten")
+	}
+	if g.Failed(last, id, now); len(g.Bans()) != 10_000 || g.Admit(last, now) {
+		t.Error("the failure of the last source is forgotten")
+	}
+}
