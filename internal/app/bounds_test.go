@@ -83,6 +83,7 @@ var lost = regexp.MustCompile(`dropped|refused|evicted|shed|full|postponed|merge
 
 // Counters by those words that are of no bound, and why.
 var unbounded = map[string]string{
+	"fengsui_command_postponed_total":              "devices that were busy",
 	"fengsui_media_kernel_dropped_datagrams_total": "the system's buffers",
 	"fengsui_pool_dropped_total":                   "pools keep less than they are given back: nothing is lost",
 	"fengsui_pool_model_postponed_total":           "likewise",
