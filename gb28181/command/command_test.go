@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -545,6 +546,31 @@ func TestQuestionsBeyondTheBoundAreRefusedAtOnce(t *testing.T) {
 		}
 		if busy != 1 {
 			t.Errorf("%v counted as busy, want 1", busy)
+		}
+	})
+}
+
+// Surveys of devices that registered must not keep others from it.
+func TestQuestionsWaitWhileTheServerIsBusy(t *testing.T) {
+	var busy atomic.Bool
+	busy.Store(true)
+	script(t, command.Config{Rate: 100, Busy: busy.Load}, func(t *testing.T, b *bench) {
+		b.run(t)
+		b.Survey(camera)
+		rest(5 * time.Second)
+		if n := len(b.sent); n != 0 {
+			t.Fatalf("%d questions while it is busy", n)
+		}
+		busy.Store(false)
+		rest(2 * time.Second)
+		if b.asked("DeviceInfo") != 1 || b.asked("DeviceStatus") != 1 {
+			t.Fatalf("asked %q when it is busy no more", b.sent)
+		}
+		busy.Store(true) // for ever
+		b.Survey(camera)
+		rest(time.Minute)
+		if b.asked("DeviceInfo") != 2 {
+			t.Errorf("asked %q within a minute of being busy", b.sent)
 		}
 	})
 }

@@ -23,6 +23,12 @@ import (
 	"fengsui/sip/flow"
 )
 
+// A question waits so often, and each time so long, while the server is busy.
+const (
+	busyRest  = 500 * time.Millisecond
+	busyRests = 20
+)
+
 // ContentType is that of every MANSCDP body.
 const ContentType = "Application/MANSCDP+xml"
 
@@ -95,10 +101,20 @@ func New(cfg Config, send Sender, dev Devices, log zerolog.Logger, reg prometheu
 
 // Pace waits for a question's turn among all questions of surveys.
 func (c *Commander) Pace(ctx context.Context) error {
-	if err := c.pace.Wait(ctx); err != nil {
-		return fmt.Errorf("wait for a question's turn: %w", err)
+	for rests := 0; ; rests++ {
+		if err := c.pace.Wait(ctx); err != nil {
+			return fmt.Errorf("wait for a question's turn: %w", err)
+		}
+		if rests == busyRests || c.cfg.Busy == nil || !c.cfg.Busy() {
+			return nil
+		}
+		c.m.postponed.Inc()
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a question's turn: %w", ctx.Err())
+		case <-time.After(busyRest):
+		}
 	}
-	return nil
 }
 
 // Query asks a device about target, which is its own ID or that of a channel,

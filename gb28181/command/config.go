@@ -48,6 +48,9 @@ type Config struct {
 	MaxOpen int
 	// Secret is the password for a device that challenges requests; may be nil.
 	Secret func(device gb28181.ID) string
+	// Busy reports that messages come in faster than they are handled: questions
+	// of surveys wait then, 10 s at most, for those who register. nil: never.
+	Busy func() bool
 	// Reuse sizes the pool of open questions; nil: it stays at its smallest.
 	Reuse *reuse.Keeper
 }
@@ -72,6 +75,7 @@ type metrics struct {
 	questions *prometheus.CounterVec // cmd, result
 	took      *prometheus.HistogramVec
 	answers   *prometheus.CounterVec // match
+	postponed prometheus.Counter
 	dropped   prometheus.Counter
 }
 
@@ -84,11 +88,13 @@ func newMetrics(reg prometheus.Registerer, open, waiting func() float64) *metric
 			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10}}, []string{"cmd"}),
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fengsui_command_answers_total", Help: "Answers received: exact, under a wrong SN but taken, of no open question."}, []string{"match"}),
+		postponed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "fengsui_command_postponed_total", Help: "Times a question of a survey waited because messages came in faster than they were handled."}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fengsui_command_surveys_dropped_total", Help: "Surveys not begun because too many devices wait."}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.questions, m.took, m.answers, m.dropped,
+		reg.MustRegister(m.questions, m.took, m.answers, m.postponed, m.dropped,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fengsui_command_open_questions", Help: "Questions that wait for their answer."}, open),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fengsui_command_surveys", Help: "Devices being surveyed or waiting for it."}, waiting))
 	}

@@ -3,6 +3,7 @@ package subscribe
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,9 +26,9 @@ const (
 	Catalog Kind = "catalog"
 )
 
-// kindOf is the kind that a CmdType belongs to, "" for none.
+// kindOf is the kind that a CmdType belongs to, in any case; "" for none.
 func kindOf(cmd string) Kind {
-	if cmd == manscdp.CmdCatalog {
+	if strings.EqualFold(cmd, manscdp.CmdCatalog) {
 		return Catalog
 	}
 	return ""

@@ -320,6 +320,7 @@ func TestNotifyIsMatchedByDialogThenByDevice(t *testing.T) {
 			{"in the dialog", notify("call-1", "active;expires=590", changed), 200, true},
 			{"with a fresh Call-ID", moved, 200, true},
 			{"from another ID in our dialog", foreign, 200, true},
+			{"with its CmdType in capitals", notify("call-1", "active", strings.ReplaceAll(changed, "Catalog", "CATALOG")), 200, true},
 			{"from a stranger", stranger, 481, false},
 			{"without a body", notify("call-1", "active", ""), 200, false},
 			{"of a kind that nobody wants", notify("call-1", "", strings.ReplaceAll(changed, "Catalog", "Alarm")), 200, false},
@@ -333,11 +334,11 @@ func TestNotifyIsMatchedByDialogThenByDevice(t *testing.T) {
 			if res.Status != c.status || (len(b.handed) == 1) != c.handed {
 				t.Errorf("%s: %d, handed %v", c.what, res.Status, b.handed)
 			}
-			if c.handed && b.handed[0] != string(nvr)+" Catalog" {
+			if c.handed && !strings.EqualFold(b.handed[0], string(nvr)+" Catalog") {
 				t.Errorf("%s: handed %v", c.what, b.handed)
 			}
 		}
-		if st := b.status(t); st.Notifies != 4 || st.LastNotifyAt.IsZero() {
+		if st := b.status(t); st.Notifies != 5 || st.LastNotifyAt.IsZero() {
 			t.Errorf("%+v", st)
 		}
 	})

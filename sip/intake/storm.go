@@ -68,6 +68,9 @@ func (s *storm) over(now time.Time) int {
 	return int((left + int64(stormStep) - 1) / int64(stormStep))
 }
 
+// Busy reports whether messages come in faster than they are handled, as over.
+func (in *Intake) Busy() bool { return in.storm.over(time.Now()) > 0 }
+
 // spares reports whether this stranger's datagram is one that is looked at.
 func (s *storm) spares(now time.Time) bool {
 	level := s.over(now)

@@ -197,6 +197,13 @@ await step('09 SIP ladder', english, async () => {
   const { size } = await stat(await (await file).path())
   notes.push(`capture file of ${size} bytes`)
   must(size > 1000, `the capture file has ${size} bytes`)
+  must((await english.locator('[data-test=last]').count()) > 0, 'none of the last REGISTERs is shown')
+  await english.click('[data-test=watch]')
+  const watching = english.locator('[data-test=watching]')
+  await watching.waitFor()
+  notes.push(await watching.innerText())
+  await english.click('[data-test=unwatch]')
+  await english.locator('[data-test=watch]').waitFor()
 })
 
 await step('10 refused registrations', english, async () => {

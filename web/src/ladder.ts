@@ -22,3 +22,27 @@ export function merge(list: Message[], more: Message[]): boolean {
   if (list.length > KEPT) list.splice(0, list.length - KEPT)
   return true
 }
+
+/** A REGISTER or keepalive with the status of its answer, 0 without one. */
+export interface Exchange {
+  request: Message
+  status: number
+}
+
+const LAST = 3 // of each kind, as the server keeps them
+
+/** lastExchanges are the last three REGISTERs and keepalives of a device among its messages, the oldest first. */
+export function lastExchanges(list: Message[]): { registers: Exchange[]; keepalives: Exchange[] } {
+  const answered = new Map<string, number>()
+  const key = (m: Message) => `${m.remote} ${m.call_id} ${m.cseq}`
+  for (const m of list) if (m.dir === 'out' && m.status) answered.set(key(m), m.status)
+  const of = (is: (m: Message) => boolean) =>
+    list.filter((m) => m.dir === 'in' && !m.status && !m.repeat && is(m)).slice(-LAST).map((request) => ({ request, status: answered.get(key(request)) ?? 0 }))
+  return { registers: of((m) => m.method === 'REGISTER'), keepalives: of((m) => m.label === 'MESSAGE Keepalive') }
+}
+
+/** countdown is a number of ms as minutes and seconds: 9:05. */
+export function countdown(ms: number): string {
+  const s = Math.max(0, Math.round(ms / 1000))
+  return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')}`
+}

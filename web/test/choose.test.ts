@@ -29,11 +29,7 @@ describe('the address of a stream', () => {
     expect(addressOf(stream(), 'whep')).toBe(`${here}/whep/live/d1_c1?token=t`)
     expect(addressOf(stream(), 'flv')).toBe(`${here}/live/d1_c1.flv?token=t`)
   })
-  it('is a WebSocket where there is one, as browsers have more of them', () => {
-    const s = stream({ urls: { flv: 'http://o/live/a.flv', ws_flv: 'ws://o/live/a.flv?token=t' } })
-    expect(addressOf(s, 'flv')).toBe(`${here.replace('http', 'ws')}/live/a.flv?token=t`)
-    expect(addressOf(s, 'whep')).toBeUndefined()
-  })
+  it('is none where the server has none', () => expect(addressOf(stream({ urls: { flv: 'http://o/live/a.flv' } }), 'whep')).toBeUndefined())
 })
 
 describe('the connections for FLV', () => {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Message } from '../src/api/types'
 import SipLadder from '../src/components/SipLadder.vue'
 import { forgetSession } from '../src/api/session'
-import { mark, merge } from '../src/ladder'
+import { countdown, lastExchanges, mark, merge } from '../src/ladder'
 import { answers, flush, json, message, mount, signIn } from './support'
 
 describe('merging readings of the trace', () => {
@@ -25,6 +25,19 @@ describe('merging readings of the trace', () => {
     expect(list.at(-1)!.text).toBe('1499')
     expect(new Set(list.map(mark)).size).toBe(1000)
   })
+})
+
+describe('the last exchanges', () => {
+  const beat = (n: number, part: Partial<Message> = {}) => message({ at: `2026-01-02T03:04:0${n}.000Z`, label: 'MESSAGE Keepalive', method: 'MESSAGE', call_id: `k${n}`, cseq: `${n} MESSAGE`, ...part })
+  it('are three of each kind, with the status of their answer', () => {
+    const list = [1, 2, 3, 4].map((n) => beat(n))
+    list.push(beat(3, { dir: 'out', status: 200, label: '200 OK (MESSAGE)' }), beat(4, { dir: 'out', status: 403, label: '403 (MESSAGE)' }), beat(5, { label: 'MESSAGE Alarm' }), beat(6, { dir: 'out' }))
+    list.push(message({ method: 'REGISTER', label: 'REGISTER', cseq: '1 REGISTER' }))
+    const { registers, keepalives } = lastExchanges(list)
+    expect(keepalives.map((e) => [e.request.call_id, e.status])).toEqual([['k2', 0], ['k3', 200], ['k4', 403]])
+    expect(registers).toHaveLength(1)
+  })
+  it.each([[600_000, '10:00'], [65_400, '1:05'], [-1, '0:00']])('count %d ms down as %s', (ms, text) => expect(countdown(ms)).toBe(text))
 })
 
 describe('the ladder', () => {
@@ -50,7 +63,8 @@ describe('the ladder', () => {
     const arrows = [...el.querySelectorAll<HTMLElement>('[data-test=arrow]')]
     expect(arrows.map((a) => [a.dataset.dir, a.querySelector('.label')!.textContent])).toEqual([['out', 'INVITE'], ['in', '486 Busy Here (INVITE)'], ['in', 'MESSAGE Keepalive']])
     expect(arrows[1]!.className).toContain('bad')
-    expect(el.textContent).toContain('keepalives 9')
+    expect(el.textContent).toContain('Keepalives 9')
+    expect(el.querySelectorAll('[data-test=last]')).toHaveLength(1)
     expect(el.querySelector('[data-test=message]')).toBeNull()
     arrows[0]!.querySelector('button')!.click()
     await flush()
@@ -63,6 +77,40 @@ describe('the ladder', () => {
     unmount()
     await vi.advanceTimersByTimeAsync(60_000)
     expect(calls).toHaveLength(2)
+  })
+
+  it('has all of a device recorded, counts down and stops', async () => {
+    let watch: unknown
+    const calls = answers({
+      'GET /api/v1/trace': () => json({ items, total: 3, redact: true, routine: { registers: 2, refused: 1, keepalives: 9, failed: 0 }, watch }),
+      'PUT /api/v1/trace/watches/d': () => json((watch = { peer: 'd', by: 'admin', since: '', until: '', remaining: 600, kept: 4 })),
+      'DELETE /api/v1/trace/watches/d': () => ((watch = undefined), new Response(null, { status: 204 })),
+    })
+    const { el, unmount } = await mount(SipLadder, { device: 'd' })
+    expect(el.querySelector('[data-test=routine]')!.textContent).toContain('Only the last three')
+    el.querySelector<HTMLElement>('[data-test=watch]')!.click()
+    await flush()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(JSON.parse(calls.find((c) => c.method === 'PUT')!.body)).toEqual({ seconds: 600 })
+    await vi.advanceTimersByTimeAsync(2000)
+    expect(el.querySelector('[data-test=watching]')!.textContent).toBe('Recording all, 9:58 left, 4 exchanges')
+    expect(el.querySelector('[data-test=routine]')!.textContent).toContain('All of them are kept')
+    expect(el.querySelector('[data-test=watch]')).toBeNull()
+    el.querySelector<HTMLElement>('[data-test=unwatch]')!.click()
+    await flush()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(el.querySelector('[data-test=watching]')).toBeNull()
+    expect(el.querySelector('[data-test=watch]')!.textContent).toBe('Record all for 10 min')
+    unmount()
+  })
+
+  it('opens one of the last keepalives', async () => {
+    answers({ 'GET /api/v1/trace': () => json({ items, total: 3, routine: { registers: 2, refused: 1, keepalives: 9, failed: 0 } }) })
+    const { el, unmount } = await mount(SipLadder, { device: 'd' })
+    el.querySelector<HTMLElement>('[data-test=last]')!.click()
+    await flush()
+    expect(el.querySelector('[data-test=message]')!.textContent).toBe('MESSAGE sip:y SIP/2.0')
+    unmount()
   })
 
   it('says that there is nothing, or why it could not be read', async () => {

@@ -52,7 +52,12 @@ export default {
   ladder: {
     server: 'Server', none: 'No message of this device is kept', noneHint: 'Messages are kept in memory for some minutes; the ladder fills as soon as one is sent or received.',
     follow: 'Follow', all: 'All messages', call: 'Only this call', repeat: 'repeat', size: '{n} bytes', 
-    routine: 'REGISTER {registers} ({refused} not 2xx, each challenge is one), keepalives {keepalives} ({failed} failed). Only the last three of each are kept.', count: 'Messages: {n}',
+    keepalives: 'Keepalives', refused: '{n} not 2xx, each challenge is one', failed: '{n} failed', unanswered: 'no answer', lastThree: 'Only the last three of each are kept.', whole: 'All of them are kept while recording.',
+    count: 'Messages: {n}',
+  },
+  watch: {
+    start: 'Record all for {minutes} min', stop: 'Stop', on: 'Recording all, {left} left, {n} exchanges', by: 'Of {peer}, asked for by {by}',
+    hint: 'Keeps every REGISTER and keepalive of this device whole, instead of only the last three. It ends by itself.',
   },
   live: {
     tree: 'Channels', pictures: 'Pictures', sub: 'Sub stream', hint: 'Choose a channel on the left; it is shown in the framed place.', full: 'Full screen', clear: 'Close all', search: 'Search channels',

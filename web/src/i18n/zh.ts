@@ -54,7 +54,12 @@ const zh: typeof en = {
   ladder: {
     server: '服务器', none: '没有该设备的报文', noneHint: '报文在内存中保留数分钟；有收发时即显示在此。',
     follow: '跟随最新', all: '全部报文', call: '只看此会话', repeat: '重发', size: '{n} 字节', 
-    routine: '注册 {registers} 次（其中 {refused} 次非 2xx，含正常质询），心跳 {keepalives} 次（失败 {failed} 次）；各只保留最近三次。', count: '{n} 条报文',
+    keepalives: '心跳', refused: '{n} 次非 2xx（含正常质询）', failed: '失败 {n} 次', unanswered: '未应答', lastThree: '各只保留最近三次。', whole: '记录期间全部保留。',
+    count: '{n} 条报文',
+  },
+  watch: {
+    start: '完整记录 {minutes} 分钟', stop: '停止', on: '完整记录中，剩余 {left}，已记录 {n} 次', by: '对象 {peer}，由 {by} 发起',
+    hint: '完整保留该设备的每一次注册与心跳报文，而不只是最近三次；到时自动结束。',
   },
   live: {
     tree: '通道', pictures: '画面数', sub: '子码流', hint: '在左侧选择通道，画面显示在加框的位置。', full: '全屏', clear: '全部关闭', search: '搜索通道',

@@ -31,9 +31,8 @@ export function hasSound(s: Pick<Stream, 'tracks'>, way: Way | undefined): boole
 
 /** addressOf is where a way gets a stream, as this page reaches the server, whatever a proxy made of its name. */
 export function addressOf(s: Pick<Stream, 'urls'>, way: Way): string | undefined {
-  const given = (way === 'flv' && s.urls.ws_flv) || s.urls[way]
+  const given = s.urls[way]
   if (!given) return undefined
   const u = new URL(given, window.location.href)
-  const origin = /^ws/.test(u.protocol) ? window.location.origin.replace(/^http/, 'ws') : window.location.origin
-  return origin + u.pathname + u.search
+  return window.location.origin + u.pathname + u.search
 }
