@@ -14,7 +14,10 @@ import (
 // 17.2.2: Timer J).
 const answerLife = 32 * time.Second
 
-const maxAnswer = 4 << 10 // bytes of an answer that is kept
+const (
+	maxAnswer = 4 << 10 // bytes of an answer that is kept
+	textSpace = 512     // bytes of text for each entry, on average
+)
 
 // answers keeps the last answers, so that a retransmission gets the same bytes
 // and has no second effect. It is a direct-mapped table: an entry gives way to
@@ -34,7 +37,7 @@ type answers struct {
 // table is replaced as a whole when its size changes.
 type table struct {
 	kept  []kept
-	texts [][]byte // by the same index
+	texts texts
 }
 
 // place locks the entries whose index modulo 256 is its own.
@@ -49,8 +52,10 @@ type place struct {
 // the same reason it is small.
 type kept struct {
 	key    answerKey
+	text   uint64 // of an answer that is not plain, where it is in texts
 	at     uint32 // ms since base, modulo 2^32
 	status uint16 // of a plain answer, 0 of any other
+	size   uint16 // bytes of the text
 }
 
 // answerKey is a keyed hash of a request and its source: nobody outside can make
@@ -65,7 +70,7 @@ func newAnswers(size int) *answers {
 
 func newTable(size int) *table {
 	size = max(size, len(answers{}.locks))
-	return &table{make([]kept, size), make([][]byte, size)}
+	return &table{make([]kept, size), newTexts(size * textSpace)}
 }
 
 // resize makes room for so many answers. Those that are wanted still are kept;
@@ -77,10 +82,11 @@ func (a *answers) resize(size int) {
 		defer a.locks[i].mu.Unlock()
 	}
 	now, last := a.time(time.Now()), a.table.Load()
-	for i, e := range last.kept {
+	next.texts.take(&last.texts)
+	for _, e := range last.kept {
 		to := e.key.index(len(next.kept))
 		if had := next.kept[to]; e.wanted(now) && (!had.wanted(now) || now-had.at > now-e.at) {
-			next.kept[to], next.texts[to] = e, last.texts[i]
+			next.kept[to] = e
 		}
 	}
 	a.table.Store(next)
@@ -106,7 +112,7 @@ func (k answerKey) index(size int) int {
 
 // wanted reports whether an answer may be asked for again.
 func (e *kept) wanted(now uint32) bool {
-	return e.key != 0 && now-e.at < uint32(answerLife/time.Millisecond)
+	return e.key != 0 && now-e.at < answerMillis
 }
 
 // lock locks the place of a key and returns the table with its index there.
@@ -143,7 +149,7 @@ func (a *answers) append(dst []byte, k answerKey, now time.Time) (_ []byte, stat
 	if e.status != 0 {
 		return dst, int(e.status)
 	}
-	return append(dst, t.texts[i]...), 0
+	return t.texts.append(dst, e.text, int(e.size)), 0
 }
 
 // put keeps an answer; plain is its status when that says all.
@@ -154,14 +160,14 @@ func (a *answers) put(k answerKey, answer []byte, plain int, now time.Time) {
 	t, i, p := a.lock(k)
 	defer p.mu.Unlock()
 	p.put++
-	at := a.time(now)
-	if e := &t.kept[i]; e.key != k && e.wanted(at) {
+	e := kept{key: k, at: a.time(now), status: uint16(plain), size: uint16(len(answer))}
+	if old := &t.kept[i]; old.key != k && old.wanted(e.at) {
 		p.early++
 	}
-	t.kept[i] = kept{k, at, uint16(plain)}
 	if plain == 0 {
-		t.texts[i] = append(t.texts[i][:0], answer...)
+		e.text = t.texts.add(answer, e.at)
 	}
+	t.kept[i] = e
 }
 
 func (a *answers) time(now time.Time) uint32 { return uint32(now.Sub(a.base) / time.Millisecond) }
