@@ -64,13 +64,15 @@ func label(m *Message) string {
 	return text
 }
 
-// cmdType is the text of the body's first CmdType element, if short and plain.
+// cmdType is the text of the body's first CmdType element, in any case, if short
+// and plain.
 func cmdType(raw []byte) string {
-	_, after, ok := bytes.Cut(raw, []byte("<CmdType>"))
-	if !ok {
+	const element = "<CmdType>"
+	at := indexFold(raw, element)
+	if at < 0 {
 		return ""
 	}
-	value, _, ok := bytes.Cut(after, []byte("<"))
+	value, _, ok := bytes.Cut(raw[at+len(element):], []byte("<"))
 	value = bytes.TrimSpace(value)
 	if !ok || len(value) > 40 {
 		return ""

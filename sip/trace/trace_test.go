@@ -224,6 +224,7 @@ func TestLadderNamesArrows(t *testing.T) {
 	r.Add(at, trace.In, f, catalog)
 	r.Add(at, trace.Out, f, answer(device, server, "a", "200 OK"))
 	r.Add(at, trace.Out, f, answer(device, server, "a", "404"))
+	r.Add(at, trace.In, f, request(device, server, "b", "<notify><CMDTYPE>Keepalive</CMDTYPE></notify>"))
 	peer := "192.0.2.20:5060"
 	at = time.Unix(0, at.UnixNano())
 	want := []trace.Arrow{
@@ -231,6 +232,7 @@ func TestLadderNamesArrows(t *testing.T) {
 		{At: at, From: peer, To: trace.Server, Label: "MESSAGE Catalog", CallID: "a", Repeat: true, Index: 1},
 		{At: at, From: trace.Server, To: peer, Label: "200 OK (MESSAGE)", CallID: "a", Index: 2},
 		{At: at, From: trace.Server, To: peer, Label: "404 (MESSAGE)", CallID: "a", Index: 3},
+		{At: at, From: peer, To: trace.Server, Label: "MESSAGE Keepalive", CallID: "b", Index: 4},
 	}
 	if diff := cmp.Diff(want, trace.Ladder(r.Find(trace.Query{}))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
