@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -37,15 +38,16 @@ func (b *bench) contest(ctx context.Context, ours, theirs *contestant, kind uint
 		if err != nil {
 			return err
 		}
-		if *into, err = do(); err != nil {
-			return fmt.Errorf("%s: %w", who.name, err)
+		var failed error
+		if *into, failed = do(); failed != nil {
+			failed = fmt.Errorf("%s: %w", who.name, failed)
 		}
 		after, err := read(who.process.pid())
 		if err != nil {
-			return err
+			return errors.Join(failed, err)
 		}
 		sp = sp.worse(between(before, after, b.cores))
-		return nil
+		return failed
 	}
 	err = inTurn(oursFirst,
 		func() error {
@@ -106,6 +108,9 @@ func (c *contestant) maximum(ctx context.Context, b *bench, kind uint8) (best ra
 			best, err = try(work{kind: kind, until: rateWindow, rate: perSec})
 			return best.sustained(), err
 		})
+	if errors.Is(err, errNoRate) {
+		err = &wrong{err} // which a busy machine may be the reason of
+	}
 	return best, err
 }
 
