@@ -13,6 +13,9 @@ import (
 	"fengsui/internal/sim"
 )
 
+// registerTime is for all cameras to be registered, on the slowest machine.
+const registerTime = 5 * time.Minute
+
 // startSim starts simulated devices in this process. stop ends them and waits.
 func startSim(ctx context.Context, s *server, cfg sim.Config) (_ *sim.Sim, stop func() error, err error) {
 	cfg.Server, cfg.Password = s.sip.String(), devicePass
@@ -75,14 +78,14 @@ func (s *server) waitOnline(ctx context.Context, f *fleet, perSec float64, d tim
 // keep alive. Those that got no answer, or were asked to come back later, try
 // again, as cameras do; again is how often that was.
 func (f *fleet) register(ctx context.Context, perSec float64) (again int, err error) {
-	all := len(f.cameras)
+	all, start := len(f.cameras), time.Now()
 	for missing := all; missing > 0; {
 		if _, err := f.run(ctx, work{kind: opRegister, ops: uint64(missing), rate: perSec, fresh: true, keep: float64(all) / 60}); err != nil {
 			return again, err
 		}
 		missing = f.missing()
-		if again += missing; again > all {
-			return again, fmt.Errorf("%d cameras are not registered after %d more tries", missing, again)
+		if again += missing; missing > 0 && time.Since(start) > registerTime {
+			return again, fmt.Errorf("%d cameras are not registered after %v and %d more tries", missing, registerTime, again)
 		}
 	}
 	if len(f.faults) > 0 {
