@@ -140,6 +140,23 @@ func (r *Reader) Read(b *Batch, take func(n int) bool) error {
 	return failed
 }
 
+// GrowReadBuffer asks for so many bytes of the socket's read buffer, beyond the
+// system's bound (net.core.rmem_max) where the process may, and returns how many
+// there are.
+func GrowReadBuffer(c *net.UDPConn, bytes int) (got int) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, bytes) != nil {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, bytes)
+		}
+		got, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+	})
+	return got / 2 // the kernel counts its own bookkeeping
+}
+
 // Queue gathers answers to the senders of a batch and sends them with one call.
 type Queue struct {
 	raw     syscall.RawConn

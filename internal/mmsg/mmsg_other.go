@@ -43,6 +43,15 @@ func (r *Reader) Read(b *Batch, take func(n int) bool) (err error) {
 	}
 }
 
+// GrowReadBuffer asks for so many bytes of the socket's read buffer and returns
+// how many there are, 0 if that cannot be told.
+func GrowReadBuffer(c *net.UDPConn, bytes int) int {
+	if c.SetReadBuffer(bytes) != nil {
+		return 0
+	}
+	return bytes
+}
+
 // Queue sends answers to the sender of a datagram.
 type Queue struct {
 	c    *net.UDPConn

@@ -43,10 +43,3 @@ func (r *reader) read(get func() *batch, put func(*batch), take func(*batch, int
 }
 
 func prepare(*net.UDPConn) {}
-
-func growBuffer(c *net.UDPConn, bytes int) int {
-	if c.SetReadBuffer(bytes) != nil {
-		return 0
-	}
-	return bytes
-}

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"fengsui/internal/mmsg"
 )
 
 // ErrNoPort reports that every pair of the range is leased, in quarantine or
@@ -133,7 +135,7 @@ func (p *Pair) bind(t Transport) (err error) {
 	}
 	switch t {
 	case UDP:
-		growBuffer(p.rtp, p.ports.buffer)
+		mmsg.GrowReadBuffer(p.rtp, p.ports.buffer)
 		return p.drop(&p.listener, nil, nil)
 	case TCPPassive:
 		return p.drop(nil, &p.rtp, &p.rtcp)

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"fengsui/internal/lease"
+	"fengsui/internal/mmsg"
 	"fengsui/internal/reuse"
 )
 
@@ -176,7 +177,7 @@ func (s *Server) Listen(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen for media on %s: %w (is another program on it?)", s.cfg.Listen, err)
 	}
-	if got := growBuffer(s.udp, s.cfg.SharedBuffer); got < s.cfg.SharedBuffer {
+	if got := mmsg.GrowReadBuffer(s.udp, s.cfg.SharedBuffer); got < s.cfg.SharedBuffer {
 		s.log.Warn().Int("bytes", got).Int("want", s.cfg.SharedBuffer).
 			Msg("media receive buffer is small, raise net.core.rmem_max")
 	}

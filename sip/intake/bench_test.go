@@ -65,6 +65,7 @@ func BenchmarkKeepalive(b *testing.B) {
 	template := message("96", document)
 	var raw []byte
 	n := 0
+	b.ReportAllocs()
 	for b.Loop() {
 		raw = keepalive(raw, template, n)
 		in.take(w, raw, f, to)
@@ -79,6 +80,7 @@ func BenchmarkHandedOn(b *testing.B) {
 	template := message("96", document)
 	var raw []byte
 	n := 0
+	b.ReportAllocs()
 	for b.Loop() {
 		raw = keepalive(raw, template, n)
 		in.take(w, raw, f, to)

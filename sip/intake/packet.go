@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"fengsui/internal/mmsg"
 	"fengsui/sip/flow"
 	"fengsui/sip/trace"
 )
@@ -29,8 +30,8 @@ func (in *Intake) PacketConn(inner net.PacketConn, listener int) net.PacketConn 
 	c := &packetConn{PacketConn: inner, in: in, listener: listener}
 	c.udp, _ = inner.(*net.UDPConn)
 	if c.udp != nil {
-		if err := c.udp.SetReadBuffer(in.cfg.ReadBuffer); err != nil {
-			in.log.Warn().Err(err).Int("bytes", in.cfg.ReadBuffer).Msg("read buffer not set")
+		if got := mmsg.GrowReadBuffer(c.udp, in.cfg.ReadBuffer); got < in.cfg.ReadBuffer {
+			in.log.Warn().Int("bytes", got).Int("wanted", in.cfg.ReadBuffer).Msg("read buffer is smaller than wanted: raise net.core.rmem_max, or bursts lose datagrams")
 		}
 		var err error
 		if c.batch, err = newBatch(c); err != nil { // the socket is closed: reading it will say so

@@ -39,7 +39,7 @@ var sideways = map[string][]string{
 	"sip/intake":          {"sip/flow", "sip/trace", "internal/mmsg", "internal/lease"},
 	"sip/trace":           {"sip/flow"},
 	"sip/siptest":         {"sip/flow", "sip/intake"},
-	"media/rtp":           {"internal/lease"},
+	"media/rtp":           {"internal/lease", "internal/mmsg"},
 	"media/engine":        {"media/rtp", "internal/lease"},
 	"media/out/flv":       {"internal/lease"},
 	"media/out/whep":      {"internal/lease"},
