@@ -78,6 +78,7 @@ var bounds = []bound{
 	{"sip.after", "work that follows an answer", "1,024 a sender, 65,536", "", "the newest is dropped", "fengsui_sip_after_dropped_total", "", "", "sip TestFullQueueDropsTheNewestAndCounts"},
 	{"sip.bodies", "bytes of bodies over 16 KiB being handled, a quarter for one address", "64 MiB", "sip.guard.bodies", "503 with Retry-After: 5",
 		"fengsui_sip_bodies_refused_total", "", "", "sip TestLargeBodiesAreBoundedTogetherAndByAddress"},
+	{"sip.connection_rate", "messages a second of one connection", "20,000", "", "it is read more slowly; nothing is lost", "fengsui_sip_connections_slowed_total", "", "", "sip/intake TestAConnectionThatSendsTooMuchIsReadMoreSlowly"},
 	{"sip.connections", "TCP and TLS connections", "100,000", "", "closed", "fengsui_sip_connections_refused_total", "reason", "total", "sip/intake TestConnectionsAreLimited"},
 	{"sip.connections_of_one", "TCP and TLS connections of an IPv4 address or IPv6 /64", "4,096", "", "closed", "fengsui_sip_connections_refused_total", "reason", "per_ip", "sip/intake TestConnectionsAreLimited"},
 	{"sip.handlers", "requests being handled, REGISTER and keepalive left out", "4,096", "", "503 with Retry-After: 5", "fengsui_sip_requests_shed_total", "", "", "sip TestTooManyHandlersAreAnswered503"},

@@ -34,6 +34,10 @@ type Config struct {
 	// WriteTimeout is how long a peer may refuse to take bytes before its
 	// connection is closed; default 10 s.
 	WriteTimeout time.Duration
+	// RateTCP is how many messages a second one connection may send; default
+	// 20,000. One that sends more is read more slowly and loses nothing. What an
+	// address may send over all its connections is the guard's.
+	RateTCP int
 	// Answers is how many answers are kept for retransmissions over UDP, for
 	// 32 s each, an eighth of them to strangers, as long as Reuse is nil; default
 	// 65,536. They take about 500 bytes each. When a newer one takes its place
@@ -68,6 +72,7 @@ func (c Config) withDefaults() Config {
 	set(&c.MaxBody, max(c.MaxMessageTCP-maxHead, c.MaxMessageTCP/2))
 	set(&c.Conns, 100_000)
 	set(&c.ConnsPerIP, 4096)
+	set(&c.RateTCP, 20_000)
 	set(&c.Answers, 1<<16)
 	set(&c.ReadBuffer, 8<<20)
 	wait(&c.IdleTCP, 10*time.Minute)

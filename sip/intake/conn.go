@@ -42,16 +42,18 @@ type Conn struct {
 	claim    claim
 
 	// Used by ReadMessage.
-	reading *reading // nil between messages
-	gap     gap      // of the framer, while there is no reading
-	begun   time.Time
-	until   time.Time // the read deadline
-	heard   bool      // a whole message has come
-	junk    bool      // between messages, and skipping
-	one     [1]byte   // of a connection that is no socket
-	some    func(fd uintptr) bool
-	n       int // of the read under way
-	err     error
+	reading  *reading // nil between messages
+	gap      gap      // of the framer, while there is no reading
+	begun    time.Time
+	until    time.Time // the read deadline
+	heard    bool      // a whole message has come
+	second   int64     // of the Unix epoch, to which messages belongs
+	messages int       // of that second
+	junk     bool      // between messages, and skipping
+	one      [1]byte   // of a connection that is no socket
+	some     func(fd uintptr) bool
+	n        int // of the read under way
+	err      error
 }
 
 func (in *Intake) newConn(c net.Conn, transport string, listener int) *Conn {
@@ -82,6 +84,7 @@ func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 func (c *Conn) ReadMessage() ([]byte, error) {
 	c.show()
 	for {
+		c.pace()
 		if c.reading != nil {
 			message, err := c.in.crew.cut(c)
 			c.show()
@@ -93,6 +96,19 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// pace waits for the next second when the connection has had its messages of this
+// one: the peer's system then holds back what it sends, and nothing is lost.
+func (c *Conn) pace() {
+	if c.messages < c.in.cfg.RateTCP {
+		return
+	}
+	if left := time.Until(time.Unix(c.second+1, 0)); left > 0 {
+		c.in.metrics.slowed.Inc()
+		time.Sleep(left)
+	}
+	c.messages = 0
 }
 
 // cut handles the whole messages there are, until one is to be handed on. It
@@ -145,6 +161,10 @@ func (c *Conn) cut() ([]byte, error) {
 func (c *Conn) message(raw []byte, tooLarge bool) []byte {
 	c.heard, c.junk, c.begun = true, false, time.Now()
 	c.claim.used.Store(c.begun.UnixNano())
+	if second := c.begun.Unix(); second != c.second {
+		c.second, c.messages = second, 0
+	}
+	c.messages++
 	w := c.reading.work
 	if !tooLarge {
 		out := c.in.take(w, raw, c.flow, c)

@@ -2,6 +2,7 @@ package intake_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -274,6 +275,47 @@ func TestAcceptGoesOnAfterErrors(t *testing.T) {
 		_ = l.Close()
 		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Accept = %v after Close", err)
+		}
+	})
+}
+
+// One connection must not take the processor from the others; what it sends is
+// answered all the same, later.
+func TestAConnectionThatSendsTooMuchIsReadMoreSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, intake.Config{RateTCP: 10})
+		r.streams()
+		c, other := r.dial(camera), r.dial("192.0.2.21:5060")
+		begun := time.Now()
+		go func() {
+			for i := range 35 {
+				if _, err := c.Write([]byte(post(fmt.Sprint(i), keepaliveBody))); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(time.Millisecond) // a read each
+			}
+		}()
+		time.Sleep(500 * time.Millisecond)
+		if _, err := other.Write([]byte(post("other", keepaliveBody))); err != nil {
+			t.Error(err)
+		}
+		if a := receive(t, other); statusOf(a) != "SIP/2.0 200 OK" {
+			t.Errorf("another connection is answered %q meanwhile", a)
+		}
+		answered, b := 0, make([]byte, 65536)
+		for answered < 35 {
+			_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+			n, err := c.Read(b)
+			if err != nil {
+				t.Fatalf("after %d answers: %v", answered, err)
+			}
+			answered += strings.Count(string(b[:n]), "SIP/2.0 200 OK")
+		}
+		if took := time.Since(begun); took < 2*time.Second || took > 5*time.Second {
+			t.Errorf("35 messages at 10 a second took %v", took)
+		}
+		if n := r.count("connections_slowed_total"); n < 2 || n > 4 {
+			t.Errorf("%v counted", n)
 		}
 	})
 }

@@ -26,6 +26,7 @@ type metrics struct {
 	connections             byGauge
 	refused                 *prometheus.CounterVec
 	closed                  *prometheus.CounterVec
+	slowed                  prometheus.Counter
 }
 
 // Reasons for dropping, refusing and closing.
@@ -100,6 +101,7 @@ func newMetrics(reg prometheus.Registerer, storm *storm) *metrics {
 			"Datagrams of strangers dropped unread because more came in than could be handled."),
 		readErrors:  one("read_errors_total", "Errors reading a UDP socket."),
 		writeErrors: vec("write_errors_total", "Messages that could not be sent.", "reason"),
+		slowed:      one("connections_slowed_total", "Times a connection was not read for the rest of a second because it had sent too many messages in it."),
 		resyncs:     one("resyncs_total", "Times bytes between messages of a connection were skipped."),
 		refused:     vec("connections_refused_total", "Connections refused.", "reason"),
 		closed:      vec("connections_closed_total", "Connections closed, by cause.", "reason"),
