@@ -4,12 +4,14 @@ import (
 	"fengsui/gb28181"
 )
 
-// Commands of queries and their answers.
+// CmdType of messages.
 const (
-	CmdCatalog      = "Catalog"
-	CmdDeviceInfo   = "DeviceInfo"
-	CmdDeviceStatus = "DeviceStatus"
-	CmdKeepalive    = "Keepalive"
+	CmdCatalog       = "Catalog"
+	CmdDeviceInfo    = "DeviceInfo"
+	CmdDeviceStatus  = "DeviceStatus"
+	CmdKeepalive     = "Keepalive"
+	CmdDeviceControl = "DeviceControl"
+	CmdDeviceConfig  = "DeviceConfig"
 )
 
 // NewQuery is a Query/cmd about target with the elements every query has; the

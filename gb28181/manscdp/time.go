@@ -21,3 +21,9 @@ func ParseTime(s string, loc *time.Location) (time.Time, bool) {
 	}
 	return time.Time{}, false
 }
+
+// strictTime reports whether s is a dateTime exactly as the standard writes it.
+func strictTime(s string) bool {
+	t, err := time.Parse("2006-01-02T15:04:05", s)
+	return err == nil && FormatTime(t) == s
+}
