@@ -141,7 +141,7 @@ func besideKamailio(ctx context.Context, b *bench) (m kamailioRates, notes []str
 	if err != nil {
 		return m, nil, err
 	}
-	if ours.answers.Unanswered > 0 {
+	if ours.answers.Unanswered > 0 && !b.lax {
 		return m, nil, fmt.Errorf("%d answers of devices were never acknowledged", ours.answers.Unanswered)
 	}
 	we := &contestant{name: "fengsui", process: s.process, fleet: ours, last: map[uint8]float64{}}
