@@ -26,4 +26,10 @@
 // where the two disagree. The mean session is the time an item is out, by
 // Little's law: items out over time, divided by items taken. See [Keeper] for
 // when sizes change.
+//
+// Of the tables, that of answers follows the model. Those that do not: package
+// guard's, whose size is how many strangers are remembered, not devices; the trace,
+// which has a key of its own (trace.memory); what was logged or repeated lately,
+// where a collision costs a line or a second; the device table, which holds every
+// device.
 package reuse

@@ -7,9 +7,10 @@ import (
 
 // When sizes are computed.
 const (
-	calm    = 2 * time.Second // not so near to the next collection
-	refresh = time.Minute     // for sessions and the collector's period, which change without devices
-	percent = 5               // change of the number of devices
+	calm    = 2 * time.Second  // not so near to the next collection
+	refresh = 10 * time.Second // for sessions and the collector's period, which change without devices
+	percent = 5                // change of the number of devices
+	jitter  = 4                // a refresh that changes a size by less than one part of these leaves it
 )
 
 // A mean is over about this many sessions.
@@ -29,8 +30,9 @@ type Sized interface {
 // Keeper sets the sizes of all pools and tables of a server. It has no goroutine:
 // [Keeper.Tick] is called about once a second.
 //
-// Sizes are computed when the number of devices has changed by 5 % since, and
-// once a minute for the other inputs of the model, but never within 2 s of the
+// Sizes are computed when the number of devices has changed by 5 % since. Every
+// 10 s they are for the other inputs of the model, which is seen only where it
+// changes a size by a quarter. Both are never within 2 s of the
 // expected next collection: what a change drops would not be collected in peace, and what it
 // makes would be scanned at once. While collections follow each other in less
 // than 2 s no moment is calm, and sizes stay as they are; that is counted.
@@ -73,7 +75,7 @@ func (k *Keeper) Keep(spec Spec, s Sized) {
 	defer k.mu.Unlock()
 	e := &kept{spec: spec, sized: s}
 	k.kept = append(k.kept, e)
-	k.fit(e)
+	k.fit(e, true)
 }
 
 // Tick observes what is out and computes sizes when that is due and the time is
@@ -87,7 +89,9 @@ func (k *Keeper) Tick(now time.Time, devices int, gc GC) {
 		}
 	}
 	k.ticked = now
-	if !k.due(now, devices) {
+	change := max(devices-k.devices, k.devices-devices)
+	moved := change > 0 && change*100 >= k.devices*percent
+	if !moved && now.Sub(k.computed) < refresh {
 		return
 	}
 	if next := gc.Next(); !next.IsZero() && next.Sub(now).Abs() < calm {
@@ -97,22 +101,19 @@ func (k *Keeper) Tick(now time.Time, devices int, gc GC) {
 	k.devices, k.period, k.computed = devices, gc.Period, now
 	k.computes++
 	for _, e := range k.kept {
-		k.fit(e)
+		k.fit(e, moved)
 	}
 }
 
-func (k *Keeper) due(now time.Time, devices int) bool {
-	change := max(devices-k.devices, k.devices-devices)
-	return change > 0 && change*100 >= k.devices*percent || now.Sub(k.computed) >= refresh
-}
-
-// fit sets the size of one; mu is held.
-func (k *Keeper) fit(e *kept) {
+// fit sets the size of one, to the item if that is asked for; mu is held.
+func (k *Keeper) fit(e *kept, exactly bool) {
 	e.least = max(Load{Devices: k.devices, Session: e.session(), Period: k.period}.Least(), e.spec.Floor)
-	if size := Fit(e.least, e.spec.Bytes, k.share(e)); size != e.size {
-		e.size = size
-		e.sized.Resize(size)
+	size := Fit(e.least, e.spec.Bytes, k.share(e))
+	if change := max(size-e.size, e.size-size); change == 0 || !exactly && change*jitter < e.size {
+		return
 	}
+	e.size = size
+	e.sized.Resize(size)
 }
 
 // share is how many bytes one may keep.

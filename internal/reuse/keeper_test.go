@@ -81,6 +81,24 @@ func TestSizesFollowDevicesByFivePercent(t *testing.T) {
 	})
 }
 
+// Between changes of the devices a size follows what else the model is made of,
+// where that is worth it.
+func TestSizesFollowTheCollectorByAQuarter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, s := keep(10 * time.Second)
+		for _, c := range []struct {
+			period time.Duration
+			want   int
+		}{{10 * time.Second, 1000}, {9 * time.Second, 1000}, {5 * time.Second, 2000}, {6 * time.Second, 2000}, {10 * time.Second, 1000}} {
+			k.Tick(time.Now(), 1000, reuse.GC{Period: c.period})
+			if got := s.sizes[len(s.sizes)-1]; got != c.want {
+				t.Errorf("a collection each %v: size %d, want %d", c.period, got, c.want)
+			}
+			time.Sleep(10 * time.Second)
+		}
+	})
+}
+
 func TestSizesStayNearTheNextCollection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k, s := keep(10 * time.Second)

@@ -30,7 +30,6 @@ type batch struct {
 	take   func(n int) bool
 
 	// Of the ReadFrom under way.
-	w     *work
 	p     []byte
 	given int // bytes copied to p
 }
@@ -55,8 +54,6 @@ func newBatch(c *packetConn) (*batch, error) {
 func (b *batch) readFrom(p []byte) (int, net.Addr, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.w = b.c.in.works.Get()
-	defer b.c.in.works.Put(b.w)
 	b.p, b.given = p, 0
 	for !b.handle() {
 		err := b.reader.Read(b.in, b.take)
@@ -74,10 +71,15 @@ func (b *batch) readFrom(p []byte) (int, net.Addr, error) {
 // left, and sends the answers: sipgo's reader may take its time, and what it
 // answers must not overtake them.
 func (b *batch) handle() (given bool) {
+	if b.next == b.n {
+		return false
+	}
+	w := b.c.in.works.Get()
+	defer b.c.in.works.Put(w)
 	for b.next < b.n && b.given == 0 {
 		b.back.index = b.next
 		b.back.from(b.in.From(b.next), nil)
-		b.given = b.c.datagram(b.w, b.in.Datagram(b.next), &b.back, b.p)
+		b.given = b.c.datagram(w, b.in.Datagram(b.next), &b.back, b.p)
 		b.next++
 	}
 	b.flush()
