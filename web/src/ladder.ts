@@ -38,7 +38,7 @@ export function lastExchanges(list: Message[]): { registers: Exchange[]; keepali
   for (const m of list) if (m.dir === 'out' && m.status) answered.set(key(m), m.status)
   const of = (is: (m: Message) => boolean) =>
     list.filter((m) => m.dir === 'in' && !m.status && !m.repeat && is(m)).slice(-LAST).map((request) => ({ request, status: answered.get(key(request)) ?? 0 }))
-  return { registers: of((m) => m.method === 'REGISTER'), keepalives: of((m) => m.label === 'MESSAGE Keepalive') }
+  return { registers: of((m) => m.method === 'REGISTER'), keepalives: of((m) => /^MESSAGE keepalive$/i.test(m.label)) }
 }
 
 /** countdown is a number of ms as minutes and seconds: 9:05. */
