@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"sync"
@@ -173,10 +174,10 @@ func (e *Endpoint) pause() bool {
 }
 
 // The library's parser keeps, for the life of a connection, a buffer as large as
-// the largest piece it was ever given; and of a piece of 4 bytes or less it may
-// take CRs and LFs for a keep-alive.
+// the largest piece it was ever given with the line begun before; and of a piece
+// of 4 bytes or less it may take CRs and LFs for a keep-alive.
 const (
-	largestPiece = 1 << 10
+	largestPiece = 512
 	leastPiece   = 5
 )
 
@@ -213,9 +214,12 @@ func (s *streamConn) Read(b []byte) (int, error) {
 		}
 		s.rest = message
 	}
-	n := min(len(s.rest), largestPiece)
-	if left := len(s.rest) - n; left > 0 && left < leastPiece {
-		n -= leastPiece - left
+	n := len(s.rest)
+	if n > largestPiece {
+		if n = bytes.LastIndexByte(s.rest[:largestPiece], '\n') + 1; n < 2*leastPiece {
+			n = largestPiece
+		}
+		n -= max(0, leastPiece-(len(s.rest)-n)) // what is left must be no less
 	}
 	piece := s.rest[:n]
 	s.rest = s.rest[n:]
