@@ -403,6 +403,10 @@ func TestTheTraceShowsThePlainAnswersThatWereSent(t *testing.T) {
 			t.Fatalf("%s is answered\n%s", name, sent)
 		}
 		all := r.ring.Find(trace.Query{Device: id})
+		for end := time.Now().Add(5 * time.Second); (len(all) == 0 || string(all[len(all)-1].Raw) != sent) && time.Now().Before(end); {
+			time.Sleep(time.Millisecond) // it is kept after the answer has gone
+			all = r.ring.Find(trace.Query{Device: id})
+		}
 		if n := len(all); n < 2 || all[n-1].Dir != trace.Out || string(all[n-1].Raw) != sent || all[n-1].Size != len(sent) || all[n-1].Status != 200 {
 			t.Errorf("%s: sent\n%s\nthe trace shows %+v\n%s", name, sent, all[n-1], all[n-1].Raw)
 		}
