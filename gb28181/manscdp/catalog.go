@@ -30,8 +30,9 @@ type CatalogItem struct {
 	Longitude     string // degrees, WGS-84
 	Latitude      string
 	BusinessGroup gb28181.ID // from the Item (2022) or its Info (2016)
-	// Info are the values of the Info block, and those of its fields that a
-	// 2011-style device puts under Item.
+	// Info are the values of the Info block, those of its fields that a 2011-style
+	// device puts under Item, and the Item's CertNum, Certifiable, ErrCode and EndTime
+	// (2016) and SecurityLevelCode (2022).
 	Info []Attr
 }
 
@@ -117,12 +118,25 @@ func (m *Message) AsCatalogResponse() (CatalogResponse, error) {
 
 // Append appends the body to dst, items as edition e has them.
 func (c CatalogResponse) Append(dst []byte, e gb28181.Edition, charset string) []byte {
+	return AppendEncode(dst, c.node(e), charset)
+}
+
+// Node gives the message.
+func (c CatalogResponse) Node(e gb28181.Edition) (*Node, error) {
+	k := check{edition: e.Effective()}
+	k.atLeast("SN", c.SN, 0)
+	k.id("DeviceID", c.DeviceID)
+	k.within("SumNum", c.SumNum, len(c.Items), maxInt)
+	return k.done(c.node(e))
+}
+
+func (c CatalogResponse) node(e gb28181.Edition) *Node {
 	n := New(Response, Leaf("CmdType", CmdCatalog), LeafInt("SN", c.SN), Leaf("DeviceID", string(c.DeviceID)),
 		LeafInt("SumNum", c.SumNum))
 	if len(c.Items) > 0 {
 		n.Add(deviceList(c.Items, e))
 	}
-	return AppendEncode(dst, n, charset)
+	return n
 }
 
 // CatalogNotify reports changes of a catalog (signalling.md section 5.4).
@@ -169,11 +183,22 @@ func (m *Message) AsCatalogNotify() (CatalogNotify, error) {
 // Append appends the body to dst. Items of ON, OFF, VLOST, DEFECT and DEL carry
 // only their DeviceID.
 func (c CatalogNotify) Append(dst []byte, e gb28181.Edition, charset string) []byte {
+	return AppendEncode(dst, c.node(e), charset)
+}
+
+// Node gives the message.
+func (c CatalogNotify) Node(e gb28181.Edition) (*Node, error) {
+	k := check{edition: e.Effective()}
+	k.head(c.SN, c.DeviceID)
+	return k.done(c.node(e))
+}
+
+func (c CatalogNotify) node(e gb28181.Edition) *Node {
 	n := New(Notify, Leaf("CmdType", CmdCatalog), LeafInt("SN", c.SN), Leaf("DeviceID", string(c.DeviceID)))
 	if e.Effective() < gb28181.Edition2022 {
 		n.Add(Leaf("Status", "OK"))
 	}
-	return AppendEncode(dst, n.Add(LeafInt("SumNum", len(c.Items)), deviceList(c.Items, e)), charset)
+	return n.Add(LeafInt("SumNum", len(c.Items)), deviceList(c.Items, e))
 }
 
 // items reads the DeviceList. A bad item never costs another one.
@@ -283,6 +308,9 @@ func (c *CatalogItem) node(e gb28181.Edition) *Node {
 		if f.only == 0 || e <= f.only {
 			n.addText(f.name, *f.value)
 		}
+		if f.name == "RegisterWay" {
+			c.writeSecurity(n, e)
+		}
 	}
 	info := New("Info")
 	if e >= gb28181.Edition2022 {
@@ -303,6 +331,18 @@ func (c *CatalogItem) node(e gb28181.Edition) *Node {
 		n.Add(info)
 	}
 	return n
+}
+
+// writeSecurity writes what follows RegisterWay: the certificate in 2016, the
+// GB 35114 level in 2022. They are rare, so they are kept in Info.
+func (c *CatalogItem) writeSecurity(n *Node, e gb28181.Edition) {
+	if e >= gb28181.Edition2022 {
+		n.addText("SecurityLevelCode", c.InfoValue("SecurityLevelCode"))
+		return
+	}
+	for _, name := range [...]string{"CertNum", "Certifiable", "ErrCode", "EndTime"} {
+		n.addText(name, c.InfoValue(name))
+	}
 }
 
 // usableID reports whether id can name a channel: regular codes and odd ones of

@@ -14,10 +14,13 @@ import (
 )
 
 const (
-	camera  = gb28181.ID("34020000001320000001")
-	dome    = gb28181.ID("34020000001320000002")
-	sensor  = gb28181.ID("34020000001340000001")
-	session = "0b9f3a52d3c14a6b8d11c7e5f2a49e60"
+	camera   = gb28181.ID("34020000001320000001")
+	dome     = gb28181.ID("34020000001320000002")
+	sensor   = gb28181.ID("34020000001340000001")
+	recorder = gb28181.ID("34020000001180000001")
+	speaker  = gb28181.ID("34020000001370000001")
+	moment   = "2024-05-01T10:20:30"
+	session  = "0b9f3a52d3c14a6b8d11c7e5f2a49e60"
 )
 
 func ptr[T any](v T) *T { return &v }
@@ -66,6 +69,109 @@ var messages = map[string]manscdp.Body{
 	"answer_devicecontrol": manscdp.Answer{CmdType: manscdp.CmdDeviceControl, SN: 64, DeviceID: camera, OK: true},
 	"answer_deviceconfig":  manscdp.Answer{CmdType: manscdp.CmdDeviceConfig, SN: 71, DeviceID: camera, OK: true},
 	"answer_refused":       manscdp.Answer{CmdType: manscdp.CmdDeviceControl, SN: 64, DeviceID: camera},
+	"answer_alarm":         manscdp.Answer{CmdType: manscdp.CmdAlarm, SN: 5, DeviceID: sensor, OK: true},
+	"answer_broadcast":     manscdp.Answer{CmdType: manscdp.CmdBroadcast, SN: 992, DeviceID: speaker, OK: true},
+
+	"notify_alarm": manscdp.AlarmNotify{
+		SN: 5, DeviceID: sensor, Priority: 1, Method: manscdp.ByVideo, Time: moment, Description: "越界",
+		Longitude: ptr(118.36), Latitude: ptr(31.33), Type: 6, EventType: 1, Extra: []string{"lane 3"},
+	},
+	"notify_alarm_plain": manscdp.AlarmNotify{SN: 6, DeviceID: sensor, Priority: 4, Method: manscdp.ByDevice, Time: moment},
+	"query_alarm": manscdp.AlarmQuery{
+		SN: 40, DeviceID: recorder, StartPriority: 1, EndPriority: 4, Methods: []int{2, 5}, Types: []int{1, 2},
+		Start: "2024-05-01T00:00:00", End: "2024-05-02T00:00:00",
+	},
+	"query_alarm_all":      manscdp.AlarmQuery{SN: 41, DeviceID: recorder},
+	"notify_mediastatus":   manscdp.MediaStatus{SN: 8, DeviceID: camera, Type: manscdp.SentWhole},
+	"notify_broadcast":     manscdp.Broadcast{SN: 992, SourceID: "34020000002000000001", TargetID: speaker},
+	"query_mobileposition": manscdp.PositionQuery{SN: 42, DeviceID: camera, Interval: 5},
+	"notify_keepalive":     manscdp.Keepalive{SN: 43, DeviceID: recorder, OK: true, Faulty: []gb28181.ID{"34020000001320000003"}},
+	"notify_position_2016": manscdp.PositionNotify{SN: 7, DeviceID: camera, Time: moment, SumNum: -1, Positions: []manscdp.Position{{
+		DeviceID: camera, Time: moment, Longitude: 118.36, Latitude: 31.33, Speed: ptr(36.5), Direction: ptr(90.0), Altitude: ptr(12.0),
+	}}},
+	"notify_position_2022": manscdp.PositionNotify{SN: 8, DeviceID: camera, Time: moment, SumNum: 1, Positions: []manscdp.Position{{
+		DeviceID: "34020000001380000001", Time: "2024-05-01T10:20:29", Longitude: 118.36, Latitude: 31.33,
+		Speed: ptr(36.5), Direction: ptr(90.0), Altitude: ptr(12.0), Height: ptr(1.5),
+	}}},
+	"notify_snapshotfinished_2022": manscdp.UploadSnapShotFinished{
+		SN: 51, DeviceID: camera, SessionID: "6f1d0c8e-2b7a-4c55-9f0e-5d8a1b2c3d4e",
+		Files: []string{"34020000001320000001022024050110203012301"},
+	},
+	"notify_snapshotfinished_none_2022": manscdp.UploadSnapShotFinished{
+		SN: 54, DeviceID: camera, SessionID: "6f1d0c8e-2b7a-4c55-9f0e-5d8a1b2c3d4e",
+	},
+	"notify_videoupload_2022":      manscdp.VideoUpload{SN: 52, DeviceID: camera, Time: moment, Longitude: ptr(118.36), Latitude: ptr(31.33)},
+	"notify_upgraderesult_2022":    manscdp.DeviceUpgradeResult{SN: 53, DeviceID: camera, SessionID: session, Firmware: "V1.0.3", Reason: 1},
+	"notify_upgraderesult_ok_2022": manscdp.DeviceUpgradeResult{SN: 55, DeviceID: camera, SessionID: session, OK: true, Firmware: "V1.0.4"},
+	"notify_ptzposition_2022": manscdp.PTZPosition{
+		Root: manscdp.Notify, SN: 56, DeviceID: camera, OK: true, Pan: ptr(123.45), Tilt: ptr(-15.0), Zoom: ptr(3.5),
+		HorizontalFieldAngle: ptr(60.0), VerticalFieldAngle: ptr(34.0), MaxViewDistance: ptr(120.0),
+	},
+	"notify_catalog": manscdp.CatalogNotify{SN: 9, DeviceID: recorder, Items: []manscdp.CatalogItem{{DeviceID: camera, Event: "OFF"}}},
+
+	"query_catalog":              manscdp.Inquiry{CmdType: manscdp.CmdCatalog, SN: 248, DeviceID: recorder},
+	"query_deviceinfo":           manscdp.Inquiry{CmdType: manscdp.CmdDeviceInfo, SN: 11, DeviceID: camera},
+	"query_devicestatus":         manscdp.Inquiry{CmdType: manscdp.CmdDeviceStatus, SN: 12, DeviceID: recorder},
+	"query_preset":               manscdp.Inquiry{CmdType: manscdp.CmdPresetQuery, SN: 30, DeviceID: camera},
+	"query_homeposition_2022":    manscdp.Inquiry{CmdType: manscdp.CmdHomePosition, SN: 31, DeviceID: camera},
+	"query_cruisetracklist_2022": manscdp.Inquiry{CmdType: manscdp.CmdCruiseTrackList, SN: 32, DeviceID: camera},
+	"query_cruisetrack_2022":     manscdp.Inquiry{CmdType: manscdp.CmdCruiseTrack, SN: 33, DeviceID: camera},
+	"query_ptzposition_2022":     manscdp.Inquiry{CmdType: manscdp.CmdPTZPosition, SN: 34, DeviceID: camera},
+	"query_sdcardstatus_2022":    manscdp.Inquiry{CmdType: manscdp.CmdSDCardStatus, SN: 35, DeviceID: camera},
+
+	"answer_catalog_2016": manscdp.CatalogResponse{SN: 248, DeviceID: recorder, SumNum: 2, Items: []manscdp.CatalogItem{{
+		DeviceID: camera, Name: "大门", Manufacturer: "ACME", Model: "C1", Owner: "O", CivilCode: "340200", Address: "1号楼",
+		Parental: "0", ParentID: string(recorder), SafetyWay: "0", RegisterWay: "1", Secrecy: "0", Status: "ON",
+		Longitude: "118.36", Latitude: "31.33", BusinessGroup: "34020000002150000001",
+		Info: []manscdp.Attr{{"CertNum", "7"}, {"Certifiable", "1"}, {"ErrCode", "0"}, {"EndTime", "2030-01-01T00:00:00"}, {"PTZType", "1"}},
+	}}},
+	"answer_catalog_2022": manscdp.CatalogResponse{SN: 248, DeviceID: recorder, SumNum: 2, Items: []manscdp.CatalogItem{{
+		DeviceID: camera, Name: "大门", Manufacturer: "ACME", Model: "C1", CivilCode: "340200", Address: "1号楼",
+		Parental: "0", ParentID: string(recorder), RegisterWay: "1", Secrecy: "0", Status: "ON",
+		Longitude: "118.36", Latitude: "31.33", BusinessGroup: "34020000002150000001",
+		Info: []manscdp.Attr{
+			{"SecurityLevelCode", "A"}, {"PTZType", "1"}, {"SupplyLightType", "2"}, {"StreamNumberList", "0/1"},
+			{"GrassrootsCode", "000000"}, {"PointType", "3"},
+		},
+	}}},
+	"answer_deviceinfo_2016": manscdp.DeviceInfo{
+		SN: 11, DeviceID: camera, Name: "大门", OK: true, Manufacturer: "ACME", Model: "C1", Firmware: "V5.7.1", Channels: 1,
+	},
+	"answer_deviceinfo_2022": manscdp.DeviceInfo{
+		SN: 11, DeviceID: camera, Name: "大门", OK: true, Manufacturer: "ACME", Model: "C1", Firmware: "V5.7.1", Channels: 1,
+		ExtraInfo: []string{"rack 7"},
+	},
+	"answer_devicestatus_2016": status(nil),
+	"answer_devicestatus_2022": status([]string{"rack 7"}),
+	"answer_preset": manscdp.PresetList{
+		SN: 30, DeviceID: camera, SumNum: 1, Presets: []manscdp.Preset{{ID: "1", Name: "门口"}}, OK: true,
+	},
+	"answer_preset_none": manscdp.PresetList{SN: 31, DeviceID: camera, OK: true},
+	"answer_homeposition_2022": manscdp.HomePositionAnswer{
+		SN: 31, DeviceID: camera, OK: true, Home: &manscdp.HomePosition{Enabled: true, ResetTime: ptr(30), PresetIndex: ptr(1)},
+	},
+	"answer_cruisetracklist_2022": manscdp.CruiseTrackList{
+		SN: 32, DeviceID: camera, SumNum: 1, Tracks: []manscdp.CruiseTrack{{Number: 0, Name: "夜间"}}, OK: true,
+	},
+	"answer_cruisetrack_2022": manscdp.CruiseTrackAnswer{
+		SN: 33, DeviceID: camera, CruiseTrack: manscdp.CruiseTrack{Name: "夜间"}, SumNum: 1,
+		Points: []manscdp.CruisePoint{{Preset: 1, Stay: 15, Speed: 8}}, OK: true,
+	},
+	"answer_ptzposition_2022": manscdp.PTZPosition{
+		Root: manscdp.Response, SN: 34, DeviceID: camera, OK: true, Pan: ptr(123.45), Tilt: ptr(-15.0), Zoom: ptr(3.5),
+	},
+	"answer_sdcardstatus_2022": manscdp.SDCards{SN: 35, DeviceID: camera, SumNum: 2, OK: true, Cards: []manscdp.SDCard{
+		{ID: 1, Name: "SD1", Status: "ok", Capacity: 122880, FreeSpace: 40960},
+		{ID: 2, Name: "SD2", Status: "formatting", FormatProgress: ptr(40), Capacity: 61440},
+	}},
+	"answer_error_2022": manscdp.SDCards{SN: 36, DeviceID: camera, SumNum: -1},
+}
+
+func status(extra []string) manscdp.DeviceStatus {
+	return manscdp.DeviceStatus{
+		SN: 12, DeviceID: recorder, OK: true, Online: true, Reason: "disk", Encode: "ON", Record: "OFF", Time: moment,
+		Alarms: []manscdp.Duty{{DeviceID: sensor, Status: "ONDUTY"}}, ExtraInfo: extra,
+	}
 }
 
 // view reads m as the type of like.
@@ -77,6 +183,48 @@ func view(m *manscdp.Message, like manscdp.Body) (manscdp.Body, error) {
 		return m.AsSnapShotConfig()
 	case manscdp.Answer:
 		return m.AsAnswer()
+	case manscdp.AlarmNotify:
+		return m.AsAlarmNotify()
+	case manscdp.AlarmQuery:
+		return m.AsAlarmQuery()
+	case manscdp.PositionNotify:
+		return m.AsPositionNotify()
+	case manscdp.PositionQuery:
+		return m.AsPositionQuery()
+	case manscdp.MediaStatus:
+		return m.AsMediaStatus()
+	case manscdp.VideoUpload:
+		return m.AsVideoUpload()
+	case manscdp.DeviceUpgradeResult:
+		return m.AsDeviceUpgradeResult()
+	case manscdp.UploadSnapShotFinished:
+		return m.AsUploadSnapShotFinished()
+	case manscdp.Broadcast:
+		return m.AsBroadcast()
+	case manscdp.Keepalive:
+		return m.AsKeepalive()
+	case manscdp.Inquiry:
+		return m.AsInquiry()
+	case manscdp.CatalogResponse:
+		return m.AsCatalogResponse()
+	case manscdp.CatalogNotify:
+		return m.AsCatalogNotify()
+	case manscdp.DeviceInfo:
+		return m.AsDeviceInfo()
+	case manscdp.DeviceStatus:
+		return m.AsDeviceStatus()
+	case manscdp.PresetList:
+		return m.AsPresetList()
+	case manscdp.HomePositionAnswer:
+		return m.AsHomePosition()
+	case manscdp.CruiseTrackList:
+		return m.AsCruiseTrackList()
+	case manscdp.CruiseTrackAnswer:
+		return m.AsCruiseTrack()
+	case manscdp.PTZPosition:
+		return m.AsPTZPosition()
+	case manscdp.SDCards:
+		return m.AsSDCards()
 	}
 	return nil, fmt.Errorf("no view of %T", like)
 }

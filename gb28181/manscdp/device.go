@@ -16,8 +16,9 @@ type DeviceInfo struct {
 	Manufacturer string
 	Model        string
 	Firmware     string
-	Channels     int    // video inputs, -1 when not told; 2011-style MaxCamera counts
-	DeviceType   string // 2011-style answers only
+	Channels     int      // video inputs, -1 when not told; 2011-style MaxCamera counts
+	DeviceType   string   // 2011-style answers only; read and not written
+	ExtraInfo    []string // 2022 only, each up to 1024 characters
 }
 
 // AsDeviceInfo reads m as an answer to a DeviceInfo query.
@@ -30,12 +31,25 @@ func (m *Message) AsDeviceInfo() (DeviceInfo, error) {
 		SN: m.SN, DeviceID: gb28181.ID(m.DeviceID),
 		Name: n.Value("DeviceName"), OK: !isFault(n.Value("Result")),
 		Manufacturer: n.Value("Manufacturer"), Model: n.Value("Model"), Firmware: n.Value("Firmware"),
-		Channels: n.Int("Channel", n.Int("MaxCamera", -1)), DeviceType: n.Value("DeviceType"),
+		Channels: n.Int("Channel", n.Int("MaxCamera", -1)), DeviceType: n.Value("DeviceType"), ExtraInfo: m.extra(),
 	}, nil
 }
 
-// Append appends the body to dst.
+// Append appends the body to dst, without a check.
 func (d DeviceInfo) Append(dst []byte, charset string) []byte {
+	return AppendEncode(dst, d.node(), charset)
+}
+
+// Node gives the message.
+func (d DeviceInfo) Node(e gb28181.Edition) (*Node, error) {
+	c := check{edition: e.Effective()}
+	c.atLeast("SN", d.SN, 0)
+	c.id("DeviceID", d.DeviceID)
+	c.extra(d.ExtraInfo)
+	return c.done(d.node())
+}
+
+func (d DeviceInfo) node() *Node {
 	n := New(Response, Leaf("CmdType", CmdDeviceInfo), LeafInt("SN", d.SN), Leaf("DeviceID", string(d.DeviceID)))
 	n.addText("DeviceName", d.Name)
 	n.Add(Leaf("Result", result(d.OK)))
@@ -45,7 +59,7 @@ func (d DeviceInfo) Append(dst []byte, charset string) []byte {
 	if d.Channels >= 0 {
 		n.Add(LeafInt("Channel", d.Channels))
 	}
-	return AppendEncode(dst, n, charset)
+	return addExtra(n, d.ExtraInfo)
 }
 
 // DeviceStatus is Response/DeviceStatus (signalling.md section 3.9).
@@ -60,6 +74,8 @@ type DeviceStatus struct {
 	Record   string // ON, OFF or ""
 	Time     string // DeviceTime as sent; see [ParseTime]
 	Alarms   []Duty
+	// ExtraInfo is of 2022 only, each up to 1024 characters.
+	ExtraInfo []string
 }
 
 // Duty is the state of one alarm input: ONDUTY, OFFDUTY or ALARM.
@@ -78,6 +94,7 @@ func (m *Message) AsDeviceStatus() (DeviceStatus, error) {
 		SN: m.SN, DeviceID: gb28181.ID(m.DeviceID), OK: !isFault(n.Value("Result")),
 		Online: !isFault(n.Value("Online")), Works: !isFault(n.Value("Status")), Reason: n.Value("Reason"),
 		Encode: n.Value("Encode"), Record: n.Value("Record"), Time: n.Value("DeviceTime"),
+		ExtraInfo: m.extra(),
 	}
 	for it := range n.Child("Alarmstatus").All("Item") {
 		duty := Duty{DeviceID: gb28181.ID(it.Value("DeviceID"))}
@@ -93,8 +110,31 @@ func (m *Message) AsDeviceStatus() (DeviceStatus, error) {
 	return d, nil
 }
 
-// Append appends the body to dst.
+// Append appends the body to dst, without a check.
 func (d DeviceStatus) Append(dst []byte, charset string) []byte {
+	return AppendEncode(dst, d.node(), charset)
+}
+
+// Node gives the message.
+func (d DeviceStatus) Node(e gb28181.Edition) (*Node, error) {
+	c := check{edition: e.Effective()}
+	c.atLeast("SN", d.SN, 0)
+	c.id("DeviceID", d.DeviceID)
+	for _, state := range [...]string{d.Encode, d.Record} {
+		if state != "" {
+			c.oneOf("Encode or Record", state, "ON", "OFF")
+		}
+	}
+	c.time("DeviceTime", d.Time, false)
+	for _, a := range d.Alarms {
+		c.id("Alarmstatus/DeviceID", a.DeviceID)
+		c.oneOf("Alarmstatus/DutyStatus", a.Status, "ONDUTY", "OFFDUTY", "ALARM")
+	}
+	c.extra(d.ExtraInfo)
+	return c.done(d.node())
+}
+
+func (d DeviceStatus) node() *Node {
 	online := "ONLINE"
 	if !d.Online {
 		online = "OFFLINE"
@@ -112,5 +152,5 @@ func (d DeviceStatus) Append(dst []byte, charset string) []byte {
 		}
 		n.Add(list)
 	}
-	return AppendEncode(dst, n, charset)
+	return addExtra(n, d.ExtraInfo)
 }

@@ -32,6 +32,17 @@ func (m *Message) AsKeepalive() (Keepalive, error) {
 
 // Append appends the body to dst.
 func (k Keepalive) Append(dst []byte, charset string) []byte {
+	return AppendEncode(dst, k.node(), charset)
+}
+
+// Node gives the message.
+func (k Keepalive) Node(e gb28181.Edition) (*Node, error) {
+	c := check{edition: e.Effective()}
+	c.head(k.SN, k.DeviceID)
+	return c.done(k.node())
+}
+
+func (k Keepalive) node() *Node {
 	n := New(Notify, Leaf("CmdType", "Keepalive"), LeafInt("SN", k.SN),
 		Leaf("DeviceID", string(k.DeviceID)), Leaf("Status", result(k.OK)))
 	if len(k.Faulty) > 0 {
@@ -41,7 +52,7 @@ func (k Keepalive) Append(dst []byte, charset string) []byte {
 		}
 		n.Add(info)
 	}
-	return AppendEncode(dst, n, charset)
+	return n
 }
 
 // IsKeepalive tells whether body is a keepalive without building a tree: the

@@ -12,6 +12,21 @@ const (
 	CmdKeepalive     = "Keepalive"
 	CmdDeviceControl = "DeviceControl"
 	CmdDeviceConfig  = "DeviceConfig"
+
+	CmdAlarm            = "Alarm"
+	CmdMobilePosition   = "MobilePosition"
+	CmdMediaStatus      = "MediaStatus"
+	CmdBroadcast        = "Broadcast"
+	CmdSnapShotFinished = "UploadSnapShotFinished"
+	CmdVideoUpload      = "VideoUploadNotify"
+	CmdUpgradeResult    = "DeviceUpgradeResult"
+
+	CmdPresetQuery     = "PresetQuery"
+	CmdHomePosition    = "HomePositionQuery"
+	CmdCruiseTrackList = "CruiseTrackListQuery"
+	CmdCruiseTrack     = "CruiseTrackQuery"
+	CmdPTZPosition     = "PTZPosition"
+	CmdSDCardStatus    = "SDCardStatus"
 )
 
 // NewQuery is a Query/cmd about target with the elements every query has; the
