@@ -452,6 +452,7 @@ func TestWrongSNIsTaken(t *testing.T) {
 	}
 }
 
+// Conformance: server Notify/Catalog 2016 2022
 func TestEventsOfNotify(t *testing.T) {
 	script(t, func(t *testing.T, b *bench) {
 		b.answers = []func(int) error{b.whole(cameras(1, 4)...)}

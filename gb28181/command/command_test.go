@@ -401,6 +401,10 @@ func TestCatalogQueryIsTakenWithThe200(t *testing.T) {
 	})
 }
 
+// Conformance: server Query/DeviceInfo 2016 2022
+// Conformance: server Query/DeviceStatus 2016 2022
+// Conformance: server Response/DeviceInfo 2016 2022
+// Conformance: server Response/DeviceStatus 2016 2022
 func TestSurveyAsksInOrderAndLearns(t *testing.T) {
 	script(t, command.Config{}, func(t *testing.T, b *bench) {
 		for _, name := range []string{"catalog", "subscribe"} {

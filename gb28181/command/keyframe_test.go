@@ -10,6 +10,8 @@ import (
 	"fengsui/sip"
 )
 
+// Conformance: server Control/DeviceControl/IFameCmd 2016
+// Conformance: server Control/DeviceControl/IFrameCmd 2022
 func TestKeyFrameRequestHasTheSpellingOfThePeersEdition(t *testing.T) {
 	for edition, wantBoth := range map[gb28181.Edition]bool{gb28181.EditionUnknown: false, gb28181.Edition2016: false, gb28181.Edition2022: true} {
 		script(t, command.Config{}, func(t *testing.T, b *bench) {

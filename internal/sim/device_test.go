@@ -106,6 +106,7 @@ func TestRequestsAreSentAgainUntilAnswered(t *testing.T) {
 	eventually(t, "registration", func() bool { return m.Stats().Registered == 1 })
 }
 
+// Conformance: simulator Notify/Keepalive 2016 2022
 func TestKeepalivesComeAndTheirLossMakesTheDeviceRegisterAgain(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -241,6 +242,7 @@ func TestARetransmittedQueryHasNoSecondEffect(t *testing.T) {
 	}
 }
 
+// Conformance: simulator Notify/Catalog 2016
 func TestSubscribersHearOfChannels(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

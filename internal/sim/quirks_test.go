@@ -414,6 +414,7 @@ func TestADeviceOverTCPReconnects(t *testing.T) {
 	eventually(t, "registered after the move", func() bool { st := m.Stats(); return st.Registered == 4 && st.Registrations == 9 })
 }
 
+// Conformance: simulator Notify/Alarm 2016
 func TestAlarmsAreReported(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

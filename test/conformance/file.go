@@ -21,8 +21,15 @@
 // server or device. Proves says what the test shows, one or more of: codec (our
 // structs are written as these bytes and read from them), server (the server
 // sends or takes it, with what follows), simulator (the simulated device sends
-// it, or does what it says). Unverified is left out when all is verified. Then
-// run `make docs`: a test fails while the page is stale.
+// it, or does what it says). Unverified is left out when all is verified.
+//
+// A test that shows the server or the simulator do it without comparing bytes
+// says so in its comment, once for each message that has a file:
+//
+//	// Conformance: simulator Query/PresetQuery 2016 2022
+//	func TestPresetsAreKept(t *testing.T) {
+//
+// Then run `make docs`: a test fails while docs/conformance.md is stale.
 package conformance
 
 import (

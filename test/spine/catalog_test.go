@@ -15,6 +15,9 @@ import (
 
 // User pain 6 and section 9 rows 19 and 39: however a catalog is cut and
 // whatever the network loses, it is complete in the end.
+//
+// Conformance: server Query/Catalog 2016
+// Conformance: server Response/Catalog 2016
 func TestACatalogIsCompleteOverALossyNetwork(t *testing.T) {
 	t.Parallel()
 	const channels = 1000

@@ -114,6 +114,8 @@ func keepalive(d *siptest.Device) int {
 }
 
 // Section 9 row 5: the binding follows a keepalive as the rule says.
+//
+// Conformance: server Notify/Keepalive 2016 2022
 func TestBindingsFollowKeepalives(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
