@@ -42,7 +42,7 @@ func TestRequestsAreAnsweredInTheEdition(t *testing.T) {
 	slices.SortStableFunc(files, func(a, b conformance.File) int { return registersAnew(a) - registersAnew(b) })
 	for _, edition := range []gb28181.Edition{gb28181.Edition2016, gb28181.Edition2022} {
 		s := newServer(t)
-		s.start(sim.Config{Channels: 2, Edition: edition, Keepalive: time.Hour})
+		s.start(sim.Config{Channels: 2, Edition: edition, Keepalive: time.Hour, Quirks: []string{"strict"}})
 		for _, f := range files {
 			if !slices.Contains(f.Editions, edition) || f.From != "server" {
 				continue
@@ -68,6 +68,10 @@ func TestRequestsAreAnsweredInTheEdition(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s of %s is answered with what it has not: %v", f.Name(), edition, err)
 			}
+		}
+		careless := []byte("<Query><SN>1</SN><CmdType>DeviceInfo</CmdType><DeviceID>" + recorder + "</DeviceID></Query>")
+		if r := s.request("MESSAGE", recorder, "", "", nil, careless); r.Status != 400 {
+			t.Errorf("a query out of order is answered %d by a strict device", r.Status)
 		}
 		late := func(r received) bool {
 			return r.Method == "MESSAGE" && bytes.Contains(r.Body, []byte("<CmdType>DeviceControl</CmdType>"))

@@ -6,6 +6,7 @@
 // Thousands of devices cost little: a device is a row, timed by one heap for
 // each of a few loops, without a goroutine or timer of its own; only a TCP
 // connection and a UDP socket of its own have one. The devices share no code
-// with the server's SIP, XML and Digest, so that a mistake in one side is seen
-// by the other. Named quirks make them misbehave as devices in the field do.
+// with the server's SIP and Digest and no handler, so that a mistake in one side
+// is seen by the other; of the codecs in gb28181 they use what literal bytes
+// prove. Named quirks make them misbehave as devices in the field do.
 package sim

@@ -41,6 +41,7 @@ const (
 	sameCSeq
 	noAnswer
 	deafBye
+	strict
 )
 
 // quirkTable is in the order of the bits. Rows name signalling.md section 9 and
@@ -72,6 +73,7 @@ var quirkTable = [...]Quirk{
 	{"same-cseq", "numbers every MESSAGE CSeq 20"},
 	{"no-answer", "takes queries with 200 but never answers them"},
 	{"deaf-bye", "answers the first BYE of a stream with 200 but goes on sending"},
+	{"strict", "answers 400 to a query or control that is not written exactly as its edition prints it"},
 }
 
 // Quirks lists what Config.Quirks can name.

@@ -63,7 +63,7 @@ func (d *device) answerOther(now instant, m *wire.Message) int {
 
 func (d *device) takeMessage(now instant, m *wire.Message) int {
 	r, ok := readRequest(m.Body)
-	if !ok {
+	if !ok || !d.accepts(m.Body) {
 		return d.reply(m, 400, nil, nil)
 	}
 	status := d.reply(m, 200, nil, nil)
@@ -173,7 +173,7 @@ func (d *device) subscribe(now instant, m *wire.Message) int {
 	}
 	if sub == nil {
 		r, ok := readRequest(m.Body)
-		if !ok {
+		if !ok || !d.accepts(m.Body) {
 			return d.reply(m, 400, nil, nil)
 		}
 		sub = &subscription{

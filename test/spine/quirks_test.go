@@ -57,6 +57,7 @@ var quirkRows = []quirkRow{
 	{quirk: "same-cseq", row: "37", device: sim.Config{Channels: 5, PartSize: 1, Keepalive: 200 * time.Millisecond}},
 	{quirk: "no-answer", row: "2.13", noCatalog: true, check: catalogIsAwaited},
 	{quirk: "deaf-bye", row: "32", deaf: true},
+	{quirk: "strict", row: "49", device: sim.Config{Channels: 3, Edition: gb28181.Edition2022}, check: namesAreRight},
 }
 
 func TestEveryQuirkHasARow(t *testing.T) {
