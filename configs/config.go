@@ -19,6 +19,7 @@ type Config struct {
 	Auth      Auth      `yaml:"auth"`
 	Media     Media     `yaml:"media"`
 	Keepalive Keepalive `yaml:"keepalive"`
+	Subscribe Subscribe `yaml:"subscribe"`
 	Memory    Memory    `yaml:"memory"`
 	Cluster   Cluster   `yaml:"cluster"`
 	Store     Store     `yaml:"store"`
@@ -171,6 +172,18 @@ type Keepalive struct {
 	Missed int `yaml:"missed"`
 }
 
+// Subscribe is what devices are subscribed to when they register, besides their
+// catalogs. An operator's choice for a device goes before it.
+type Subscribe struct {
+	// Alarm asks for alarms. Default false: many devices report them unasked.
+	Alarm bool `yaml:"alarm"`
+	// Position asks for the positions of mobile devices. Default false: it costs
+	// each device a message every Interval.
+	Position bool `yaml:"position"`
+	// Interval between two positions. Range 1s to 24h; default 5s.
+	Interval time.Duration `yaml:"interval"`
+}
+
 // Memory bounds the process.
 type Memory struct {
 	// Limit is given to the runtime; 0 = 75 % of the cgroup's or machine's memory.
@@ -250,6 +263,7 @@ func Default() Config {
 			WebRTCListen:  "0.0.0.0:8189",
 		},
 		Keepalive: Keepalive{Interval: time.Minute, Missed: 3},
+		Subscribe: Subscribe{Interval: 5 * time.Second},
 		Time:      Time{Zone: "Asia/Shanghai"},
 		Trace:     Trace{Memory: 64 << 20, Keep: 15 * time.Minute},
 		Log:       Log{Level: "info", Format: "auto"},

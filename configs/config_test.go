@@ -42,6 +42,7 @@ sip:
   guard: {allow: ["10.0.0.0/8", "::1"], deny_ids: ["0034", "34020000001320000001"], deny_agents: ["a: b", "c, d"], ban: 1h}
 media: {ports: 40000-40999, idle_close: 90s}
 trace: {memory: 8MiB}
+subscribe: {alarm: true, interval: 7s}
 telemetry: {flight_recorder: 10s}
 `)})
 	if err != nil {
@@ -93,6 +94,7 @@ media: {ports: 10-5, mode: both, idle_close: 1ms, advertise: cam.example.org}
 keepalive: {missed: 0}
 time: {zone: Mars/Olympus}
 trace: {memory: 1KiB}
+subscribe: {interval: 10ms}
 telemetry: {flight_recorder: 1ms}
 cluster: {secret: short}
 store: {url: "mysql://x"}
@@ -109,7 +111,7 @@ store: {url: "mysql://x"}
 		"sip.listeners[0].transport", "sip.listeners[0].address", "http.tls.key", "media.ports", "media.mode",
 		"media.idle_close", "media.advertise", "keepalive.missed", "sip.guard.rate", "sip.guard.burst",
 		"sip.guard.per_device", "sip.guard.failures", "sip.guard.ban", "sip.guard.bodies", "sip.guard.allow", "sip.guard.deny",
-		"sip.guard.allow_ids", "sip.guard.deny_ids", "sip.guard.allow_agents", "sip.guard.deny_agents", "time.zone", "trace.memory", "telemetry.flight_recorder", "cluster.secret", "store.url"} {
+		"sip.guard.allow_ids", "sip.guard.deny_ids", "sip.guard.allow_agents", "sip.guard.deny_agents", "time.zone", "trace.memory", "telemetry.flight_recorder", "subscribe.interval", "cluster.secret", "store.url"} {
 		if !found[key] {
 			t.Errorf("no fault for %s in:\n%v", key, err)
 		}

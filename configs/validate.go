@@ -27,6 +27,7 @@ func (c *Config) Validate() Faults {
 	c.Media.validate(&v)
 	v.duration("keepalive.interval", c.Keepalive.Interval, 5*time.Second, time.Hour)
 	v.number("keepalive.missed", c.Keepalive.Missed, 1, 255)
+	v.duration("subscribe.interval", c.Subscribe.Interval, time.Second, 24*time.Hour)
 	if c.Memory.Limit != 0 {
 		v.size("memory.limit", c.Memory.Limit, 64<<20, 1<<50)
 	}

@@ -3,43 +3,32 @@ package subscribe
 import (
 	"context"
 	"errors"
-	"strings"
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"fengsui/gb28181"
-	"fengsui/gb28181/manscdp"
 	"fengsui/shadow"
 	"fengsui/sip"
 	"fengsui/sip/flow"
 )
 
-// ErrFull is returned when the table is full.
-var ErrFull = errors.New("table of subscriptions is full")
-
-// Kind is what is subscribed.
-type Kind string
-
-// The kinds.
-const (
-	Catalog Kind = "catalog"
+// What callers decide on.
+var (
+	ErrFull    = errors.New("table of subscriptions is full")
+	ErrUnknown = errors.New("no such kind of subscription")
 )
 
-// kindOf is the kind that a CmdType belongs to, in any case; "" for none.
-func kindOf(cmd string) Kind {
-	if strings.EqualFold(cmd, manscdp.CmdCatalog) {
-		return Catalog
-	}
-	return ""
+// EditionError is reported for a kind that the device's edition does not have.
+// Nothing was sent.
+type EditionError struct {
+	Kind           Kind
+	Edition, Since gb28181.Edition
 }
 
-// cmd is the CmdType of the kind's query.
-func (k Kind) cmd() string {
-	if k == Catalog {
-		return manscdp.CmdCatalog
-	}
-	return ""
+func (e *EditionError) Error() string {
+	return fmt.Sprintf("subscription %s came with GB/T 28181-%s: the device speaks %s", e.Kind, e.Since, e.Edition)
 }
 
 // Dialog is one SUBSCRIBE dialog, as sip.Subscription is.
@@ -88,6 +77,12 @@ type Config struct {
 	// Expires is the time asked for; default 1 h. The standard's 600 s (2022
 	// N.2) refreshes six times as often; some devices grant no more.
 	Expires time.Duration
+	// On are the kinds that every device is subscribed to whose edition has them;
+	// nil means Catalog alone.
+	On []Kind
+	// Interval is what is asked for between two positions of a device; default 5 s,
+	// the standard's.
+	Interval time.Duration
 	// Refused is how long a device that cannot be subscribed is left alone;
 	// default 1 h.
 	Refused time.Duration
@@ -103,6 +98,10 @@ type Config struct {
 
 func (c *Config) setDefaults() {
 	def(&c.Expires, time.Hour)
+	def(&c.Interval, 5*time.Second)
+	if c.On == nil {
+		c.On = []Kind{Catalog}
+	}
 	def(&c.Refused, time.Hour)
 	def(&c.Workers, 256)
 	def(&c.MaxRows, 200_000)
@@ -126,7 +125,7 @@ func newMetrics(reg prometheus.Registerer, rows func() map[State]int) *metrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fengsui_subscribe_requests_total", Help: "SUBSCRIBE requests sent, by result."}, []string{"result"}),
 		notifies: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fengsui_subscribe_notifies_total", Help: "NOTIFYs received: in a dialog of ours, by device, from a stranger, unreadable."}, []string{"match"}),
+			Name: "fengsui_subscribe_notifies_total", Help: "Reports received: NOTIFYs in a dialog of ours, by device, from a stranger, unreadable, and MESSAGEs."}, []string{"match"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fengsui_subscribe_dropped_total", Help: "Subscriptions not made because the table is full."}),
 	}

@@ -40,11 +40,27 @@ func (s *Subscriptions) Notify(r *sip.Request) (sip.Response, func()) {
 	}
 	s.m.notifies.WithLabelValues(match).Inc()
 	s.dev.Heard(k.device, shadow.ByNotify, r.Flow, r.At)
-	hand := s.note(k, ours, m, r)
+	if ours {
+		s.ended(k, r.SubscriptionState)
+	}
+	hand := s.note(k, m)
 	if hand == nil {
 		return sip.Response{Status: 200}, nil
 	}
 	return sip.Response{Status: 200}, func() { hand(k.device, m) }
+}
+
+// Message hands on what a device reports by MESSAGE, subscribed or not: some
+// deliver all their reports so (signalling.md section 3.7.1). It reports whether
+// the message is of a kind that somebody wants.
+func (s *Subscriptions) Message(device gb28181.ID, m *manscdp.Message) bool {
+	hand := s.note(key{device, kindOf(m.CmdType)}, m)
+	if hand == nil {
+		return false
+	}
+	s.m.notifies.WithLabelValues("message").Inc()
+	hand(device, m)
+	return true
 }
 
 // owner is whose NOTIFY it is: the subscription's by Call-ID, else the sender's.
@@ -64,24 +80,36 @@ func (s *Subscriptions) bound(device gb28181.ID, r *sip.Request) bool {
 	return err == nil && f.Remote.Addr().Unmap() == r.Flow.Remote.Addr().Unmap()
 }
 
-// note takes down that a NOTIFY came and what it says of the subscription, and
-// returns who wants its body, nil when nobody does.
-func (s *Subscriptions) note(k key, ours bool, m *manscdp.Message, req *sip.Request) func(gb28181.ID, *manscdp.Message) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.rows[k]
-	if r != nil && m != nil {
-		r.lastNotify = time.Now()
-		r.notifies++
-	}
-	state, params, _ := strings.Cut(req.SubscriptionState, ";")
-	if r != nil && r.on && ours && strings.EqualFold(strings.TrimSpace(state), "terminated") {
-		s.terminated(k, r, params)
-	}
+// note takes down that a report came and returns who wants its body, nil when
+// nobody does. What was never subscribed gets a row too, for its last report.
+func (s *Subscriptions) note(k key, m *manscdp.Message) func(gb28181.ID, *manscdp.Message) {
 	if m == nil {
 		return nil
 	}
-	return s.hands[kindOf(m.CmdType)] // a dialog may report of another kind too
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hand, r := s.hands[kindOf(m.CmdType)], s.rows[k] // a dialog may report of another kind too
+	if r == nil && hand != nil {
+		r, _ = s.row(k) // a full table is counted
+	}
+	if r != nil {
+		r.lastNotify = time.Now()
+		r.notifies++
+	}
+	return hand
+}
+
+// ended looks whether the device has ended its subscription.
+func (s *Subscriptions) ended(k key, header string) {
+	state, params, _ := strings.Cut(header, ";")
+	if !strings.EqualFold(strings.TrimSpace(state), "terminated") {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rows[k]; r != nil && r.on {
+		s.terminated(k, r, params)
+	}
 }
 
 // terminatedPause is before a subscription that its device ended is made again.

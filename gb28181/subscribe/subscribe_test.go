@@ -2,6 +2,7 @@ package subscribe_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -34,6 +35,7 @@ type request struct {
 	dialog  string // Call-ID
 	event   string
 	expires time.Duration
+	body    *manscdp.Message
 }
 
 func (r request) String() string {
@@ -91,7 +93,7 @@ func (d *dialog) Subscribe(ctx context.Context, p sip.Peer, expires time.Duratio
 		return 0, nil, err
 	}
 	m, err := manscdp.Decode(body)
-	if err != nil || m.Root != manscdp.Query || m.CmdType != manscdp.CmdCatalog || m.SN == 0 || m.DeviceID != p.User {
+	if err != nil || m.Root != manscdp.Query || m.SN == 0 || m.DeviceID != p.User {
 		return 0, nil, fmt.Errorf("bad body %q: %w", body, err)
 	}
 	b := d.b
@@ -100,7 +102,7 @@ func (d *dialog) Subscribe(ctx context.Context, p sip.Peer, expires time.Duratio
 		b.dialogs++
 		d.id = fmt.Sprintf("call-%d", b.dialogs)
 	}
-	r := request{at: time.Now(), dialog: d.id, event: d.event, expires: expires}
+	r := request{at: time.Now(), dialog: d.id, event: d.event, expires: expires, body: m}
 	b.sent = append(b.sent, r)
 	n, answer := len(b.sent), b.answer
 	b.mu.Unlock()
@@ -157,7 +159,7 @@ func (b *bench) status(t *testing.T) subscribe.Status {
 
 func (b *bench) renew(t *testing.T) {
 	t.Helper()
-	if err := b.Renew(nvr, subscribe.Catalog); err != nil {
+	if err := b.Renew(nvr); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -439,7 +441,7 @@ func TestOperatorsChoiceOutlivesTheDevicesAbsence(t *testing.T) {
 		if got := b.log(); got != "call-1 Catalog;id 1h0m0s; call-1 Catalog;id 0s" {
 			t.Error(got)
 		}
-		if err := b.Subscribe(nvr, subscribe.Catalog, 10*time.Minute); err != nil {
+		if err := b.Subscribe(nvr, subscribe.Catalog, subscribe.Terms{Expires: 10 * time.Minute}); err != nil {
 			t.Fatal(err)
 		}
 		rest(time.Second)
@@ -450,7 +452,7 @@ func TestOperatorsChoiceOutlivesTheDevicesAbsence(t *testing.T) {
 		if _, ok := b.Subscription(nvr, subscribe.Catalog); ok {
 			t.Error("removed and still there")
 		}
-		if err := b.Subscribe(nvr, "weather", 0); err == nil {
+		if err := b.Subscribe(nvr, "weather", subscribe.Terms{}); err == nil {
 			t.Error("a kind that is none was taken")
 		}
 	})
@@ -474,10 +476,123 @@ func TestSwitchingOffWhileARequestIsOpenCancelsIt(t *testing.T) {
 	})
 }
 
+// Signalling reference 5.1: each kind has its Event and its body, and a device is
+// asked only for what its edition has.
+func TestEachKindHasItsEventAndBody(t *testing.T) {
+	for _, c := range []struct {
+		kind     subscribe.Kind
+		edition  gb28181.Edition
+		event    string
+		other    string // after 489
+		cmd      string
+		interval string
+		lacking  gb28181.Edition
+	}{
+		{subscribe.Catalog, gb28181.Edition2016, "Catalog;id", "presence", "Catalog", "", 0},
+		{subscribe.Alarm, gb28181.Edition2011, "presence", "Alarm", "Alarm", "", 0},
+		{subscribe.Position, gb28181.Edition2016, "presence", "MobilePosition", "MobilePosition", "7", gb28181.Edition2011A},
+		{subscribe.PTZ, gb28181.Edition2022, "presence", "PTZPosition", "PTZPosition", "", gb28181.Edition2016},
+	} {
+		t.Run(string(c.kind), func(t *testing.T) {
+			script(t, subscribe.Config{}, func(t *testing.T, b *bench) {
+				if c.lacking != 0 {
+					b.edition = c.lacking
+					var lacks *subscribe.EditionError
+					if err := b.Subscribe(nvr, c.kind, subscribe.Terms{}); !errors.As(err, &lacks) || lacks.Since != c.edition {
+						t.Errorf("edition %s: %v", c.lacking, err)
+					}
+					rest(time.Minute)
+					if len(b.sent) != 0 {
+						t.Errorf("sent %s", b.log())
+					}
+				}
+				b.edition = c.edition
+				b.answer = func(n int, r request) (time.Duration, *sip.Response, error) {
+					if n == 1 {
+						return reject(489)
+					}
+					return r.expires, nil, nil
+				}
+				if err := b.Subscribe(nvr, c.kind, subscribe.Terms{Interval: 7 * time.Second}); err != nil {
+					t.Fatal(err)
+				}
+				rest(time.Minute)
+				if len(b.sent) != 2 {
+					t.Fatalf("sent %s", b.log())
+				}
+				for i, want := range []string{c.event, c.other} {
+					r := b.sent[i]
+					if event, _, _ := strings.Cut(r.event, "="); event != want || r.body.CmdType != c.cmd || r.body.Node.Value("Interval") != c.interval {
+						t.Errorf("request %d: Event %s, %s, Interval %q", i, r.event, r.body.CmdType, r.body.Node.Value("Interval"))
+					}
+				}
+				if st, _ := b.Subscription(nvr, c.kind); st.State != subscribe.Active || !st.Enabled {
+					t.Errorf("%+v", st)
+				}
+			})
+		})
+	}
+}
+
+func TestDevicesAreSubscribedToWhatIsConfiguredAndChosen(t *testing.T) {
+	script(t, subscribe.Config{On: []subscribe.Kind{subscribe.Alarm, subscribe.PTZ}}, func(t *testing.T, b *bench) {
+		b.edition = gb28181.Edition2016 // has no PTZPosition
+		if err := b.Subscribe(nvr, subscribe.Position, subscribe.Terms{}); err != nil {
+			t.Fatal(err)
+		}
+		rest(time.Second)
+		b.sent = nil
+		b.Forget(nvr) // it is away
+		b.renew(t)
+		rest(time.Second)
+		cmds := map[string]bool{}
+		for _, r := range b.sent {
+			cmds[r.body.CmdType] = true
+		}
+		if len(b.sent) != 2 || !cmds["Alarm"] || !cmds["MobilePosition"] {
+			t.Errorf("made again: %v", cmds)
+		}
+		if _, ok := b.Subscription(nvr, subscribe.PTZ); ok {
+			t.Error("what the edition has not was tried")
+		}
+	})
+}
+
+// Signalling reference 9 row 42 and 3.7.1: reports come unasked, and as MESSAGE.
+func TestReportsThatNobodyAskedForAreTaken(t *testing.T) {
+	script(t, subscribe.Config{}, func(t *testing.T, b *bench) {
+		var got []string
+		b.Hand(subscribe.Alarm, func(id gb28181.ID, m *manscdp.Message) { got = append(got, m.CmdType) })
+		r := notify("fresh", "", strings.ReplaceAll(changed, "Catalog", "Alarm"))
+		r.Event = ""
+		res, after := b.Notify(r)
+		if res.Status != 200 || after == nil {
+			t.Fatalf("%+v", res)
+		}
+		after()
+		m, err := manscdp.Decode(r.Body)
+		if err != nil || !b.Message(nvr, m) {
+			t.Fatal("a MESSAGE was left", err)
+		}
+		st, ok := b.Subscription(nvr, subscribe.Alarm)
+		if len(got) != 2 || !ok || st.Enabled || st.State != subscribe.Off || st.Notifies != 2 || st.LastNotifyAt.IsZero() {
+			t.Errorf("%v, %+v", got, st)
+		}
+		rest(2 * time.Hour)
+		if len(b.sent) != 0 {
+			t.Errorf("sent %s", b.log())
+		}
+		m.CmdType = "Weather"
+		if b.Message(nvr, m) {
+			t.Error("a kind that is none was taken")
+		}
+	})
+}
+
 func TestTableIsBounded(t *testing.T) {
 	script(t, subscribe.Config{MaxRows: 1}, func(t *testing.T, b *bench) {
 		b.renew(t)
-		if err := b.Renew("34020000001180000002", subscribe.Catalog); err == nil {
+		if err := b.Renew("34020000001180000002"); err == nil {
 			t.Error("a second row fits in one")
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -27,15 +28,21 @@ const (
 	Active  State = "active"
 	Pending State = "pending" // being made, or waiting to be tried again
 	Refused State = "refused" // the device cannot, or will not for now
-	Off     State = ""        // switched off by an operator
+	Off     State = ""        // not wanted
 )
+
+// Terms are what is asked for. A zero is what is configured.
+type Terms struct {
+	Expires  time.Duration // time at a time
+	Interval time.Duration // between two positions; of no meaning to other kinds
+}
 
 // Status is a subscription as seen from outside.
 type Status struct {
-	Enabled      bool // false: switched off by an operator
+	Terms
+	Enabled      bool // false: not wanted
 	State        State
-	Reason       string // why it is not active, in words
-	Expires      time.Duration
+	Reason       string    // why it is not active, in words
 	ExpiresAt    time.Time // end of the time granted, zero when not active
 	LastNotifyAt time.Time
 	Notifies     uint64
@@ -66,16 +73,16 @@ type key struct {
 }
 
 type row struct {
-	on      bool // wanted
-	custom  bool // an operator has set on or expires: the row outlives the device's absence
-	expires time.Duration
+	on     bool // wanted
+	custom bool // an operator has chosen: the row outlives the device's absence
+	Terms
 
 	state     State
 	reason    string
 	dialog    Dialog // nil before the first request
 	callID    string // of dialog, as entered in calls
-	presence  bool   // Event is "presence"
-	switched  bool   // the other Event token has been tried
+	other     bool   // Event is the kind's other token
+	switched  bool   // both tokens have been tried
 	expiresAt time.Time
 	attempt   int // failures in a row
 	busy      bool
@@ -116,42 +123,57 @@ func (s *Subscriptions) Run(ctx context.Context) error {
 	return nil
 }
 
-// Renew subscribes a device that has registered, in a new dialog: it may have
-// restarted. What an operator has switched off stays off.
-func (s *Subscriptions) Renew(device gb28181.ID, k Kind) error {
+// Renew subscribes a device that has registered to what it is to be subscribed
+// to, in new dialogs: it may have restarted. What an operator has chosen for it
+// goes before what is configured. Kinds that its edition has not are passed over.
+func (s *Subscriptions) Renew(device gb28181.ID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, err := s.row(key{device, k})
+	var errs []error
+	for _, kind := range Kinds() {
+		errs = append(errs, s.renew(key{device, kind}))
+	}
+	return errors.Join(errs...)
+}
+
+// renew is Renew for one kind. The caller holds mu.
+func (s *Subscriptions) renew(k key) error {
+	r, wanted := s.rows[k], slices.Contains(s.cfg.On, k.kind)
+	if r != nil && r.custom {
+		wanted = r.on
+	}
+	if !wanted || s.lacks(k) != nil {
+		return nil
+	}
+	r, err := s.row(k)
 	if err != nil {
 		return err
 	}
-	if !r.custom {
-		r.on = true
-	}
-	if r.on {
-		s.anew(key{device, k}, r, "registered", 0)
-		r.switched, r.presence = false, s.old(device)
-	}
+	r.on = true
+	s.anew(k, r, "registered", 0)
+	r.switched, r.other = false, s.old(k)
 	return nil
 }
 
-// Subscribe switches a subscription on, for so long at a time; 0 means as
-// configured. It does not wait for the device.
-func (s *Subscriptions) Subscribe(device gb28181.ID, k Kind, expires time.Duration) error {
+// Subscribe switches a subscription on. It does not wait for the device, but
+// reports [ErrUnknown], [ErrFull] or an [*EditionError] at once.
+func (s *Subscriptions) Subscribe(device gb28181.ID, k Kind, t Terms) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, err := s.row(key{device, k})
 	if err != nil {
 		return err
 	}
-	r.custom = true
-	if expires <= 0 {
-		expires = s.cfg.Expires
+	if err := s.lacks(key{device, k}); err != nil {
+		return err
 	}
-	if r.on && r.state == Active && r.expires == expires {
+	def(&t.Expires, s.cfg.Expires)
+	def(&t.Interval, s.cfg.Interval)
+	r.custom = true
+	if r.on && r.state == Active && r.Terms == t {
 		return nil
 	}
-	r.on, r.expires, r.attempt = true, expires, 0
+	r.on, r.Terms, r.attempt = true, t, 0
 	r.state, r.reason = Pending, "switched on"
 	s.agenda.Set(key{device, k}, time.Now())
 	return nil
@@ -181,7 +203,7 @@ func (s *Subscriptions) Remove(device gb28181.ID) { s.forget(device, true) }
 func (s *Subscriptions) forget(device gb28181.ID, all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, kind := range [...]Kind{Catalog} {
+	for _, kind := range Kinds() {
 		k := key{device, kind}
 		r := s.rows[k]
 		if r == nil {
@@ -204,7 +226,7 @@ func (s *Subscriptions) Subscription(device gb28181.ID, k Kind) (Status, bool) {
 		return Status{}, false
 	}
 	st := Status{
-		Enabled: r.on, State: r.state, Reason: r.reason, Expires: r.expires,
+		Terms: r.Terms, Enabled: r.on, State: r.state, Reason: r.reason,
 		LastNotifyAt: r.lastNotify, Notifies: r.notifies,
 	}
 	switch {
@@ -233,7 +255,7 @@ func (s *Subscriptions) count() map[State]int {
 // row finds or makes a row. The caller holds mu.
 func (s *Subscriptions) row(k key) (*row, error) {
 	if k.kind.cmd() == "" {
-		return nil, fmt.Errorf("subscribe %s: no kind %q", k.device, k.kind)
+		return nil, fmt.Errorf("subscribe %s: %w: %q", k.device, ErrUnknown, k.kind)
 	}
 	r := s.rows[k]
 	if r == nil {
@@ -241,16 +263,26 @@ func (s *Subscriptions) row(k key) (*row, error) {
 			s.m.dropped.Inc()
 			return nil, fmt.Errorf("subscribe %s: %w: %d rows", k.device, ErrFull, len(s.rows))
 		}
-		r = &row{expires: s.cfg.Expires, state: Pending, presence: s.old(k.device)}
+		r = &row{Terms: Terms{s.cfg.Expires, s.cfg.Interval}, other: s.old(k)}
 		s.rows[k] = r
 	}
 	return r, nil
 }
 
-// old reports whether the device knows only the Event token of 2011.
-func (s *Subscriptions) old(device gb28181.ID) bool {
-	d, _ := s.dev.Device(device)
-	return d.Edition.Effective() < gb28181.Edition2011A
+// old reports whether the device knows only the Event token of 2011 for a kind
+// that has another one now.
+func (s *Subscriptions) old(k key) bool {
+	d, _ := s.dev.Device(k.device)
+	return k.kind == Catalog && d.Edition.Effective() < gb28181.Edition2011A
+}
+
+// lacks is an [*EditionError] when the device's edition has not the kind.
+func (s *Subscriptions) lacks(k key) error {
+	d, _ := s.dev.Device(k.device)
+	if e := d.Edition.Effective(); e < k.kind.since() {
+		return fmt.Errorf("subscribe %s: %w", k.device, &EditionError{k.kind, e, k.kind.since()})
+	}
+	return nil
 }
 
 // anew drops the dialog, so that the next request begins one, after a while.
@@ -273,22 +305,22 @@ func (s *Subscriptions) due(ctx context.Context, k key) {
 		s.mu.Unlock()
 		return
 	}
-	expires := r.expires
+	terms := r.Terms
 	if !r.on {
 		if r.callID == "" {
 			s.mu.Unlock()
 			return // nothing to cancel
 		}
-		expires = 0
+		terms.Expires = 0
 	}
 	if r.dialog == nil {
-		r.dialog = s.out.Dialog(s.event(r))
+		r.dialog = s.out.Dialog(s.event(k.kind, r))
 	}
 	r.busy = true
 	d, epoch := r.dialog, r.epoch
 	s.mu.Unlock()
 
-	granted, err := s.request(ctx, k, d, expires)
+	granted, err := s.request(ctx, k, d, terms)
 	if ctx.Err() != nil {
 		return
 	}
@@ -302,20 +334,21 @@ func (s *Subscriptions) due(ctx context.Context, k key) {
 		s.agenda.Set(k, time.Now())
 		return
 	}
-	s.settle(k, r, expires, granted, err)
+	s.settle(k, r, terms.Expires, granted, err)
 }
 
 // event is the Event header of a new dialog. The caller holds mu.
-func (s *Subscriptions) event(r *row) string {
-	if r.presence {
-		return "presence"
+func (s *Subscriptions) event(k Kind, r *row) string {
+	token, numbered := k.token(r.other)
+	if !numbered {
+		return token
 	}
 	s.ids++
-	return "Catalog;id=" + strconv.FormatUint(s.ids, 10)
+	return token + ";id=" + strconv.FormatUint(s.ids, 10)
 }
 
 // request sends one SUBSCRIBE.
-func (s *Subscriptions) request(ctx context.Context, k key, d Dialog, expires time.Duration) (time.Duration, error) {
+func (s *Subscriptions) request(ctx context.Context, k key, d Dialog, t Terms) (time.Duration, error) {
 	f, err := s.dev.Flow(k.device)
 	if err != nil {
 		return 0, err
@@ -327,11 +360,14 @@ func (s *Subscriptions) request(ctx context.Context, k key, d Dialog, expires ti
 	}
 	dev, _ := s.dev.Device(k.device)
 	query := manscdp.NewQuery(k.kind.cmd(), s.nextSN(), k.device)
+	if k.kind == Position {
+		query.Add(manscdp.LeafInt("Interval", int(t.Interval/time.Second)))
+	}
 	p := sip.Peer{User: string(k.device), Flow: f}
 	if s.cfg.Secret != nil {
 		p.Secret = func() string { return s.cfg.Secret(k.device) }
 	}
-	granted, res, err := d.Subscribe(ctx, p, expires, contentType,
+	granted, res, err := d.Subscribe(ctx, p, t.Expires, contentType,
 		manscdp.Encode(query, manscdp.ReplyCharset(dev.Edition, dev.Charset, query)))
 	s.m.requests.WithLabelValues(resultOf(err)).Inc()
 	if err == nil && res != nil && len(res.Body) > 0 {
@@ -392,7 +428,7 @@ func (s *Subscriptions) settle(k key, r *row, asked, granted time.Duration, err 
 		return
 	case no != nil && no.Status == 489 && !r.switched:
 		s.anew(k, r, err.Error(), 0)
-		r.presence, r.switched = !r.presence, true
+		r.other, r.switched = !r.other, true
 		return
 	case no == nil, no.Status == 405, no.Status == 489, no.Status == 501, r.attempt >= maxRefusals && !passing(no.Status):
 		s.refuse(k, r, err.Error())

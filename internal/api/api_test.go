@@ -17,6 +17,7 @@ import (
 	"fengsui/gb28181"
 	"fengsui/gb28181/play"
 	"fengsui/gb28181/registrar"
+	"fengsui/gb28181/subscribe"
 	"fengsui/internal/api"
 	"fengsui/sip/flow"
 	"fengsui/sip/trace"
@@ -420,6 +421,38 @@ func TestSubscriptionsAreSwitched(t *testing.T) {
 	h.do(h.admin, "DELETE", path, nil).want(204)
 	h.do(h.admin, "GET", strings.Replace(path, "catalog", "gossip", 1), nil).problem(404, 154001)
 	h.do(h.admin, "PUT", path, `{"enabled":true,"interval":1}`).problem(422, 104002)
+}
+
+// Of positions the interval is that between two of them.
+func TestSubscriptionTermsDependOnTheKind(t *testing.T) {
+	h := build(t)
+	h.online(cam)
+	for _, c := range []struct {
+		kind, body string
+		want       api.Terms
+	}{
+		{"catalog", `{"enabled":true,"interval":600}`, api.Terms{Expires: 10 * time.Minute}},
+		{"alarm", `{"enabled":true,"expires":900}`, api.Terms{Expires: 15 * time.Minute}},
+		{"position", `{"enabled":true,"interval":5}`, api.Terms{Interval: 5 * time.Second}},
+		{"ptz", `{"enabled":true}`, api.Terms{}},
+	} {
+		var v struct {
+			Kind              string
+			Expires, Interval int
+		}
+		h.do(h.admin, "PUT", "/api/v1/devices/"+string(cam)+"/subscriptions/"+c.kind, c.body).want(200).into(&v)
+		interval := int(c.want.Expires / time.Second)
+		if c.kind == "position" {
+			interval = 5
+		}
+		if h.subs.terms != c.want || v.Kind != c.kind || v.Interval != interval {
+			t.Errorf("%s %s: asked %+v, shown %+v", c.kind, c.body, h.subs.terms, v)
+		}
+	}
+	path := "/api/v1/devices/" + string(cam) + "/subscriptions/"
+	h.do(h.admin, "PUT", path+"position", `{"enabled":true,"interval":86401}`).problem(422, 104002)
+	h.subs.err = fmt.Errorf("subscribe: %w", &subscribe.EditionError{Kind: subscribe.PTZ, Edition: gb28181.Edition2016, Since: gb28181.Edition2022})
+	h.do(h.admin, "PUT", path+"ptz", `{"enabled":true}`).problem(422, 154002)
 }
 
 func TestTraceIsShownAsMessagesLadderAndCaptureFile(t *testing.T) {

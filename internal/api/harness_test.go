@@ -376,18 +376,22 @@ func (b *bans) Unban(ip netip.Addr) bool {
 	return len(b.rows) < before
 }
 
-type subscriptions struct{ on bool }
-
-func (s *subscriptions) Subscription(gb28181.ID) (api.Subscription, bool) {
-	return api.Subscription{Enabled: s.on, State: map[bool]string{true: "pending"}[s.on]}, s.on
+type subscriptions struct {
+	on    bool
+	terms api.Terms
+	err   error // of Subscribe
 }
 
-func (s *subscriptions) Subscribe(context.Context, gb28181.ID, time.Duration) error {
-	s.on = true
-	return nil
+func (s *subscriptions) Subscription(gb28181.ID, string) (api.Subscription, bool) {
+	return api.Subscription{Terms: s.terms, Enabled: s.on, State: map[bool]string{true: "pending"}[s.on]}, s.on
 }
 
-func (s *subscriptions) Unsubscribe(context.Context, gb28181.ID) error {
+func (s *subscriptions) Subscribe(_ context.Context, _ gb28181.ID, _ string, t api.Terms) error {
+	s.on, s.terms = s.err == nil, t
+	return s.err
+}
+
+func (s *subscriptions) Unsubscribe(context.Context, gb28181.ID, string) error {
 	s.on = false
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"fengsui/gb28181/catalog"
 	"fengsui/gb28181/device"
 	"fengsui/gb28181/play"
+	"fengsui/gb28181/subscribe"
 	"fengsui/internal/api/fault"
 	"fengsui/internal/store"
 	"fengsui/media/out/flv"
@@ -89,6 +90,7 @@ func known() []struct {
 		{sip.ErrClosed, fault.NotReady},
 		{device.ErrFull, fault.TablesFull},
 		{catalog.ErrFull, fault.TablesFull},
+		{subscribe.ErrFull, fault.TablesFull},
 		{context.DeadlineExceeded, fault.TookTooLong},
 		{context.Canceled, fault.GaveUp},
 	}
@@ -110,6 +112,10 @@ func (s *Server) faultOf(err error) *fault.Error {
 			}
 			return f
 		}
+	}
+	var lacks *subscribe.EditionError
+	if errors.As(err, &lacks) {
+		return fault.Wrap(fault.SubscriptionEdition, err)
 	}
 	var codec *whep.CodecError
 	if errors.As(err, &codec) {

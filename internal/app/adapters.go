@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"time"
 
 	"fengsui/configs"
 	"fengsui/gb28181"
@@ -47,6 +46,18 @@ func guardConfig(c *configs.SIPGuard) guard.Config {
 		Allow: configs.Networks(c.Allow), Deny: configs.Networks(c.Deny),
 		AllowIDs: c.AllowIDs, DenyIDs: c.DenyIDs, AllowAgents: c.AllowAgents, DenyAgents: c.DenyAgents,
 	}
+}
+
+// subscribedKinds are what every device is subscribed to.
+func subscribedKinds(c *configs.Subscribe) []subscribe.Kind {
+	kinds := []subscribe.Kind{subscribe.Catalog}
+	if c.Alarm {
+		kinds = append(kinds, subscribe.Alarm)
+	}
+	if c.Position {
+		kinds = append(kinds, subscribe.Position)
+	}
+	return kinds
 }
 
 func parseAlgorithms(names []string) ([]digest.Algorithm, error) {
@@ -93,23 +104,23 @@ func (s streams) Statistics(key media.Key) (api.Statistics, bool) {
 	return out, true
 }
 
-// subscriptions shows the catalog's subscriptions to the API.
+// subscriptions shows the table of subscriptions to the API.
 type subscriptions struct{ table *subscribe.Subscriptions }
 
-func (s subscriptions) Subscription(id gb28181.ID) (api.Subscription, bool) {
-	st, ok := s.table.Subscription(id, subscribe.Catalog)
+func (s subscriptions) Subscription(id gb28181.ID, kind string) (api.Subscription, bool) {
+	st, ok := s.table.Subscription(id, subscribe.Kind(kind))
 	return api.Subscription{
-		Enabled: st.Enabled, State: string(st.State), Reason: st.Reason, Expires: st.Expires,
+		Enabled: st.Enabled, State: string(st.State), Reason: st.Reason, Terms: api.Terms(st.Terms),
 		ExpiresAt: st.ExpiresAt, LastNotifyAt: st.LastNotifyAt, Notifies: st.Notifies,
 	}, ok
 }
 
-func (s subscriptions) Subscribe(_ context.Context, id gb28181.ID, expires time.Duration) error {
-	return s.table.Subscribe(id, subscribe.Catalog, expires)
+func (s subscriptions) Subscribe(_ context.Context, id gb28181.ID, kind string, t api.Terms) error {
+	return s.table.Subscribe(id, subscribe.Kind(kind), subscribe.Terms(t))
 }
 
-func (s subscriptions) Unsubscribe(_ context.Context, id gb28181.ID) error {
-	return s.table.Unsubscribe(id, subscribe.Catalog)
+func (s subscriptions) Unsubscribe(_ context.Context, id gb28181.ID, kind string) error {
+	return s.table.Unsubscribe(id, subscribe.Kind(kind))
 }
 
 // offers shows WebRTC to the API: a path with a viewer's name behind the

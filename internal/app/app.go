@@ -182,7 +182,9 @@ func (a *App) buildSignalling() (err error) {
 	}
 	a.command = command.New(command.Config{Rate: cfg.SIP.QueryRate, Busy: a.intake.Busy, Secret: a.devicePassword, Reuse: a.reuse}, a.endpoint, a.table, a.part("command"), a.registry)
 	a.catalog = catalog.New(catalog.Config{Self: id}, a.command, a.store, a.part("catalog"), a.registry)
-	a.subscribe = subscribe.New(subscribe.Config{Pace: a.command.Pace, Secret: a.devicePassword}, subscribe.Over(a.endpoint), a.table, a.part("subscribe"), a.registry)
+	a.subscribe = subscribe.New(subscribe.Config{
+		On: subscribedKinds(&cfg.Subscribe), Interval: cfg.Subscribe.Interval, Pace: a.command.Pace, Secret: a.devicePassword,
+	}, subscribe.Over(a.endpoint), a.table, a.part("subscribe"), a.registry)
 	return nil
 }
 

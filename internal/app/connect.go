@@ -33,7 +33,7 @@ func (a *App) connect() {
 		return err
 	})
 	a.command.First("subscribe", func(_ context.Context, id gb28181.ID) error {
-		return a.subscribe.Renew(id, subscribe.Catalog)
+		return a.subscribe.Renew(id)
 	})
 }
 
@@ -53,6 +53,7 @@ func (a *App) message(r *sip.Request) (sip.Response, func()) {
 			a.catalog.Notify(id, m)
 		case strings.EqualFold(m.Root, "Response"):
 			a.command.Response(id, m)
+		case strings.EqualFold(m.Root, "Notify") && a.subscribe.Message(id, m):
 		default: // taken and left: an unknown command answered 4xx is sent for ever by some devices
 			a.log.Debug().Str("device", string(id)).Str("cmd", m.CmdType).Str("root", m.Root).Msg("message without a reader")
 		}

@@ -65,6 +65,7 @@ const (
 	NoConnection  Code = 147002
 
 	UnknownSubscription Code = 154001
+	SubscriptionEdition Code = 154002
 	SubscriptionRefused Code = 156001
 
 	BadOffer       Code = 164001
@@ -195,7 +196,9 @@ var table = []Fault{
 		Text{"Try tcp-passive or udp.", "请改用 tcp-passive 或 udp。"}},
 
 	{UnknownSubscription, "unknown_subscription", 404, Text{"There is no such subscription", "订阅不存在"},
-		Text{"Only catalog can be subscribed in this version.", "当前版本只支持订阅目录 catalog。"}},
+		Text{"The kinds are catalog, alarm, position and ptz.", "可订阅 catalog、alarm、position、ptz。"}},
+	{SubscriptionEdition, "subscription_not_in_edition", 422, Text{"The device's edition of the standard has no such subscription", "设备所用标准版本不支持该订阅"},
+		Text{"Set the device's edition if it knows more than it says: PATCH /api/v1/devices/{device} {\"edition\"}.", "若设备实际支持，请用 PATCH /api/v1/devices/{device} 设置 edition。"}},
 	{SubscriptionRefused, "subscription_refused", 502, Text{"The device refused the subscription", "设备拒绝订阅"},
 		Text{"Many devices do not notify; ask for the catalog instead.", "许多设备不支持通知，请改为主动查询目录。"}},
 
