@@ -2,6 +2,7 @@ package subscribe
 
 import (
 	"strings"
+	"time"
 
 	"fengsui/gb28181"
 	"fengsui/gb28181/manscdp"
@@ -28,9 +29,9 @@ var kinds = [...]struct {
 	numbered     string // the token that carries ;id=
 }{
 	{Catalog, manscdp.CmdCatalog, gb28181.Edition2011, "Catalog", presence, "Catalog"},
-	{Alarm, "Alarm", gb28181.Edition2011, presence, "Alarm", ""},
-	{Position, "MobilePosition", gb28181.Edition2016, presence, "MobilePosition", ""},
-	{PTZ, "PTZPosition", gb28181.Edition2022, presence, "PTZPosition", ""},
+	{Alarm, manscdp.CmdAlarm, gb28181.Edition2011, presence, "Alarm", ""},
+	{Position, manscdp.CmdMobilePosition, gb28181.Edition2016, presence, "MobilePosition", ""},
+	{PTZ, manscdp.CmdPTZPosition, gb28181.Edition2022, presence, "PTZPosition", ""},
 }
 
 // presence is the token of 2011, and in practice that of all but catalogs.
@@ -88,4 +89,15 @@ func (k Kind) token(other bool) (event string, numbered bool) {
 		}
 	}
 	return "", false
+}
+
+// query is the body of a SUBSCRIBE.
+func (k Kind) query(sn int, device gb28181.ID, t Terms) manscdp.Body {
+	switch k {
+	case Alarm:
+		return manscdp.AlarmQuery{SN: sn, DeviceID: device}
+	case Position:
+		return manscdp.PositionQuery{SN: sn, DeviceID: device, Interval: int(t.Interval / time.Second)}
+	}
+	return manscdp.Inquiry{CmdType: k.cmd(), SN: sn, DeviceID: device}
 }

@@ -142,7 +142,7 @@ func (s *Subscriptions) renew(k key) error {
 	if r != nil && r.custom {
 		wanted = r.on
 	}
-	if !wanted || s.lacks(k) != nil {
+	if e := s.edition(k.device); !wanted || e < k.kind.since() {
 		return nil
 	}
 	r, err := s.row(k)
@@ -164,8 +164,8 @@ func (s *Subscriptions) Subscribe(device gb28181.ID, k Kind, t Terms) error {
 	if err != nil {
 		return err
 	}
-	if err := s.lacks(key{device, k}); err != nil {
-		return err
+	if e := s.edition(device); e < k.since() {
+		return fmt.Errorf("subscribe %s: %w", device, &EditionError{k, e, k.since()})
 	}
 	def(&t.Expires, s.cfg.Expires)
 	def(&t.Interval, s.cfg.Interval)
@@ -272,17 +272,13 @@ func (s *Subscriptions) row(k key) (*row, error) {
 // old reports whether the device knows only the Event token of 2011 for a kind
 // that has another one now.
 func (s *Subscriptions) old(k key) bool {
-	d, _ := s.dev.Device(k.device)
-	return k.kind == Catalog && d.Edition.Effective() < gb28181.Edition2011A
+	return k.kind == Catalog && s.edition(k.device) < gb28181.Edition2011A
 }
 
-// lacks is an [*EditionError] when the device's edition has not the kind.
-func (s *Subscriptions) lacks(k key) error {
-	d, _ := s.dev.Device(k.device)
-	if e := d.Edition.Effective(); e < k.kind.since() {
-		return fmt.Errorf("subscribe %s: %w", k.device, &EditionError{k.kind, e, k.kind.since()})
-	}
-	return nil
+// edition is the one to speak to a device.
+func (s *Subscriptions) edition(device gb28181.ID) gb28181.Edition {
+	d, _ := s.dev.Device(device)
+	return d.Edition.Effective()
 }
 
 // anew drops the dialog, so that the next request begins one, after a while.
@@ -359,9 +355,9 @@ func (s *Subscriptions) request(ctx context.Context, k key, d Dialog, t Terms) (
 		}
 	}
 	dev, _ := s.dev.Device(k.device)
-	query := manscdp.NewQuery(k.kind.cmd(), s.nextSN(), k.device)
-	if k.kind == Position {
-		query.Add(manscdp.LeafInt("Interval", int(t.Interval/time.Second)))
+	query, err := k.kind.query(s.nextSN(), k.device, t).Node(dev.Edition)
+	if err != nil {
+		return 0, err
 	}
 	p := sip.Peer{User: string(k.device), Flow: f}
 	if s.cfg.Secret != nil {
