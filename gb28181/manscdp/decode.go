@@ -120,8 +120,9 @@ type decoder struct {
 // open is an element whose end tag has not come. Its first run of text is in
 // n.Text already, what follows a child or a comment is in more.
 type open struct {
-	n    *Node
-	more []byte
+	n      *Node
+	more   []byte
+	secret bool // its text is not kept
 }
 
 func (d *decoder) run() {
@@ -137,7 +138,8 @@ func (d *decoder) run() {
 			d.text(d.scan.text, false)
 		case evStart:
 			if n := d.add(); n != nil {
-				d.stack = append(d.stack, open{n: n})
+				secret := isSecret(n.Name) || len(d.stack) > 0 && d.stack[len(d.stack)-1].secret
+				d.stack = append(d.stack, open{n: n, secret: secret})
 			} else {
 				d.deep++
 			}
@@ -177,7 +179,10 @@ func (d *decoder) add() *Node {
 		if !ok {
 			break
 		}
-		n.Attrs = append(n.Attrs, Attr{d.name(name), strings.TrimSpace(d.decode(value, true))})
+		if a := (Attr{Name: d.name(name)}); !isSecret(a.Name) {
+			a.Value = strings.TrimSpace(d.decode(value, true))
+			n.Attrs = append(n.Attrs, a)
+		}
 		raw = rest
 	}
 	if len(d.stack) == 0 {
@@ -239,6 +244,9 @@ func (d *decoder) text(b []byte, entities bool) {
 		return
 	}
 	top := &d.stack[len(d.stack)-1]
+	if top.secret {
+		return
+	}
 	if top.n.Text == "" {
 		if b = bytes.TrimLeft(b, " \t\r\n"); len(b) > 0 {
 			top.n.Text = d.decode(b, entities)
@@ -246,6 +254,18 @@ func (d *decoder) text(b []byte, entities bool) {
 		return
 	}
 	top.more = append(top.more, d.decode(b, entities)...)
+}
+
+// isSecret reports an element or attribute that holds a password. Some firmware
+// tells its SIP password in BasicParam (signalling.md section 9 row 52), some a
+// camera's in a catalog item: no message of ours needs one, so none is kept.
+func isSecret(name string) bool {
+	for _, word := range [...]string{"password", "passwd", "pwd"} {
+		if i := len(name) - len(word); i >= 0 && strings.EqualFold(name[i:], word) {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *decoder) name(b []byte) string {

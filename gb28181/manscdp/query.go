@@ -13,6 +13,8 @@ const (
 	CmdDeviceControl = "DeviceControl"
 	CmdDeviceConfig  = "DeviceConfig"
 
+	CmdConfigDownload = "ConfigDownload"
+
 	CmdAlarm            = "Alarm"
 	CmdMobilePosition   = "MobilePosition"
 	CmdMediaStatus      = "MediaStatus"

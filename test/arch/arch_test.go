@@ -16,7 +16,7 @@ const module = "fengsui/"
 
 // levels lists every package of the house by its level; a trailing /... takes a subtree.
 var levels = [][]string{
-	0: {"gb28181", "gb28181/manscdp", "gb28181/mansrtsp", "gb28181/ptz", "gb28181/gbsdp", "sip/digest", "media", "media/ps",
+	0: {"gb28181", "gb28181/manscdp", "gb28181/setting", "gb28181/mansrtsp", "gb28181/ptz", "gb28181/gbsdp", "sip/digest", "media", "media/ps",
 		"shadow", "shadow/breaker", "shadow/health", "configs", "gb28181/agenda", "media/mediatest", "internal/reuse"},
 	1: {"sip/intake", "sip", "sip/flow", "sip/guard", "sip/trace", "sip/siptest", "media/rtp", "media/engine", "media/out/...",
 		"media/record", "shadow/journal", "shadow/hub", "hiksdk/abi", "internal/store", "internal/telemetry",
@@ -32,6 +32,7 @@ var levels = [][]string{
 var sideways = map[string][]string{
 	"gb28181":             {"shadow"},
 	"gb28181/manscdp":     {"gb28181"},
+	"gb28181/setting":     {"gb28181", "gb28181/manscdp", "shadow"},
 	"gb28181/gbsdp":       {"gb28181"},
 	"media/ps":            {"media"},
 	"configs":             {"gb28181"},
