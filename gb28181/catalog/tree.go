@@ -85,6 +85,7 @@ type tree struct {
 	self, device gb28181.ID
 	byID         map[gb28181.ID]*gb28181.Channel
 	kids         map[string][]*gb28181.Channel // by parent, "" the top; in the order of IDs
+	up           map[gb28181.ID][]string       // parents of each item
 }
 
 func newTree(self, device gb28181.ID, rows []*gb28181.Channel) *tree {
@@ -98,6 +99,7 @@ func newTree(self, device gb28181.ID, rows []*gb28181.Channel) *tree {
 		parents[r.ID] = t.parents(r)
 	}
 	t.breakRings(rows, parents)
+	t.up = parents
 	for _, r := range rows {
 		for _, p := range parents[r.ID] {
 			t.kids[p] = append(t.kids[p], r)
@@ -209,4 +211,48 @@ func region(r *gb28181.Channel) string {
 		return string(r.ID[:8])
 	}
 	return string(r.ID[:6])
+}
+
+// Part says how the items of a device's catalog lie to some of its nodes.
+type Part struct {
+	Inside map[gb28181.ID]bool // the nodes and all that is under them
+	Above  map[gb28181.ID]bool // what leads to them from the top, and is not inside
+}
+
+// Part finds what lies at, under and above the nodes of a device.
+func (c *Catalog) Part(device gb28181.ID, nodes ...string) Part {
+	t := newTree(c.cfg.Self, device, c.rows(device))
+	p := Part{Inside: map[gb28181.ID]bool{}, Above: map[gb28181.ID]bool{}}
+	for _, n := range nodes {
+		if r := t.byID[gb28181.ID(n)]; r != nil {
+			t.enter(r, p.Inside)
+		}
+	}
+	for id := range p.Inside {
+		t.climb(id, p)
+	}
+	return p
+}
+
+// enter adds an item and all that is under it. Items have no rings.
+func (t *tree) enter(r *gb28181.Channel, inside map[gb28181.ID]bool) {
+	if inside[r.ID] {
+		return
+	}
+	inside[r.ID] = true
+	for _, kid := range t.kids[string(r.ID)] {
+		t.enter(kid, inside)
+	}
+}
+
+// climb adds what is above an item.
+func (t *tree) climb(id gb28181.ID, p Part) {
+	for _, parent := range t.up[id] {
+		up := gb28181.ID(parent)
+		if up == "" || p.Inside[up] || p.Above[up] {
+			continue
+		}
+		p.Above[up] = true
+		t.climb(up, p)
+	}
 }

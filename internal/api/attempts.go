@@ -9,6 +9,7 @@ import (
 	"fengsui/gb28181"
 	"fengsui/gb28181/registrar"
 	"fengsui/internal/api/fault"
+	"fengsui/internal/rights"
 	"fengsui/internal/store"
 )
 
@@ -40,9 +41,9 @@ type approveInput struct {
 
 func (s *Server) addAttempts() {
 	tags := []string{"attempts"}
-	op(s, access{role: Operator}, huma.Operation{OperationID: "list-attempts", Method: http.MethodGet, Path: "/api/v1/attempts", Tags: tags,
+	op(s, access{act: rights.Configure}, huma.Operation{OperationID: "list-attempts", Method: http.MethodGet, Path: "/api/v1/attempts", Tags: tags,
 		Summary: "Refused registrations with the reason", Description: "One row for each ID, address and check; newest first. "}, s.listAttempts)
-	op(s, access{role: Administrator}, huma.Operation{OperationID: "approve-attempt", Method: http.MethodPost, Path: "/api/v1/attempts/{device}/approve", Tags: tags,
+	op(s, access{act: rights.Admin}, huma.Operation{OperationID: "approve-attempt", Method: http.MethodPost, Path: "/api/v1/attempts/{device}/approve", Tags: tags,
 		Summary: "Let a device register", Description: "Provisions it, approved. "}, s.approve)
 }
 

@@ -1,12 +1,14 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"fengsui/internal/api"
+	"fengsui/internal/rights"
 	"fengsui/internal/store"
 )
 
@@ -57,11 +59,12 @@ func TestEveryRouteNeedsAuthenticationButHealthAndSignIn(t *testing.T) {
 func TestSignInGivesATokenThatSignOutEnds(t *testing.T) {
 	h := build(t)
 	var in struct {
-		Token, Username, Role string
-		ExpiresAt             time.Time `json:"expires_at"`
+		Token, Username string
+		Roles, Acts     []string
+		ExpiresAt       time.Time `json:"expires_at"`
 	}
 	a := h.do("", "POST", "/api/v1/sessions", `{"username":"operator","password":"`+password+`"}`).want(201).into(&in)
-	if in.Role != "operator" || in.Username != "operator" || time.Until(in.ExpiresAt) < 11*time.Hour {
+	if fmt.Sprint(in.Roles, in.Acts) != "[operator] [look ptz playback talk configure]" || in.Username != "operator" || time.Until(in.ExpiresAt) < 11*time.Hour {
 		t.Errorf("sign-in = %s", a.body)
 	}
 	cookie := a.Header.Get("Set-Cookie")
@@ -131,7 +134,8 @@ func TestRolesBoundWhatMayBeDone(t *testing.T) {
 		{viewer, "GET", "/api/v1/keys", "", 403},
 		{viewer, "DELETE", "/api/v1/streams/x", "", 403},
 		{viewer, "POST", "/api/v1/streams", `{"device":"` + string(cam) + `","channel":"` + string(cam) + `"}`, 201},
-		{operator, "GET", "/api/v1/trace", "", 200},
+		{operator, "GET", "/api/v1/attempts", "", 200},
+		{operator, "GET", "/api/v1/trace", "", 403},
 		{operator, "DELETE", "/api/v1/streams/x", "", 404},
 		{operator, "POST", "/api/v1/devices", `{"id":"` + string(cam) + `"}`, 403},
 		{operator, "GET", "/api/v1/users", "", 403},
@@ -155,11 +159,11 @@ func TestUsersAreKeptAndTheLastAdministratorStays(t *testing.T) {
 		ID       int64
 		Username string
 	}
-	h.do(h.admin, "POST", "/api/v1/users", `{"username":"王","password":"good password","role":"administrator"}`).want(201).into(&u)
-	h.do(h.admin, "POST", "/api/v1/users", `{"username":"王","password":"good password","role":"viewer"}`).problem(409, 114010)
-	h.do(h.admin, "POST", "/api/v1/users", `{"username":"two","password":"short","role":"viewer"}`).problem(422, 114007)
-	h.do(h.admin, "POST", "/api/v1/users", `{"username":"two","password":"good password","role":"king"}`).problem(422, 104002)
-	h.do(h.admin, "PATCH", "/api/v1/users/1", `{"role":"viewer"}`).want(200)
+	h.do(h.admin, "POST", "/api/v1/users", `{"username":"王","password":"good password","roles":["administrator"]}`).want(201).into(&u)
+	h.do(h.admin, "POST", "/api/v1/users", `{"username":"王","password":"good password","roles":["viewer"]}`).problem(409, 114010)
+	h.do(h.admin, "POST", "/api/v1/users", `{"username":"two","password":"short","roles":["viewer"]}`).problem(422, 114007)
+	h.do(h.admin, "POST", "/api/v1/users", `{"username":"two","password":"good password","roles":["king"]}`).problem(422, 104002)
+	h.do(h.admin, "PATCH", "/api/v1/users/1", `{"roles":["viewer"]}`).want(200)
 	// The caller is no administrator any more, and its session has ended.
 	h.do(h.admin, "GET", "/api/v1/users", nil).problem(401, 114003)
 	var in struct{ Token string }
@@ -172,12 +176,15 @@ func TestUsersAreKeptAndTheLastAdministratorStays(t *testing.T) {
 
 func TestKeysOpenTheAPIUntilTheyAreDeletedOrExpire(t *testing.T) {
 	h := build(t)
-	var k struct{ ID, Key, Role string }
-	h.do(h.admin, "POST", "/api/v1/keys", `{"name":"nvr","role":"operator"}`).want(201).into(&k)
-	if !strings.HasPrefix(k.Key, "fsk_") || k.Role != "operator" {
+	var k struct {
+		ID, Key string
+		Grants  []map[string]string
+	}
+	h.do(h.admin, "POST", "/api/v1/keys", `{"name":"nvr","grants":[{"act":"configure","subtree":"*"}]}`).want(201).into(&k)
+	if !strings.HasPrefix(k.Key, "fsk_") || len(k.Grants) != 1 || k.Grants[0]["act"] != "configure" {
 		t.Errorf("key = %+v", k)
 	}
-	h.do(k.Key, "GET", "/api/v1/trace", nil).want(200)
+	h.do(k.Key, "GET", "/api/v1/attempts", nil).want(200)
 	h.do(k.Key, "GET", "/api/v1/keys", nil).problem(403, 114004)
 	h.do(k.Key, "DELETE", "/api/v1/sessions/current", nil).problem(403, 114004)
 	list := h.do(h.admin, "GET", "/api/v1/keys", nil).want(200)
@@ -186,10 +193,10 @@ func TestKeysOpenTheAPIUntilTheyAreDeletedOrExpire(t *testing.T) {
 	}
 	h.do(h.admin, "DELETE", "/api/v1/keys/"+k.ID, nil).want(204)
 	h.do(h.admin, "DELETE", "/api/v1/keys/"+k.ID, nil).problem(404, 114008)
-	h.do(k.Key, "GET", "/api/v1/trace", nil).problem(401, 114003)
+	h.do(k.Key, "GET", "/api/v1/attempts", nil).problem(401, 114003)
 
-	h.do(h.admin, "POST", "/api/v1/keys", `{"name":"old","expires_at":"2020-01-01T00:00:00Z"}`).problem(422, 104002)
-	if _, err := h.store.AddKey(t.Context(), store.Key{ID: "old", Name: "old", Role: "viewer", ExpiresAt: time.Now().Add(-time.Second)}, "fsk_old"); err != nil {
+	h.do(h.admin, "POST", "/api/v1/keys", `{"name":"old","grants":[{"act":"look","subtree":"*"}],"expires_at":"2020-01-01T00:00:00Z"}`).problem(422, 104002)
+	if _, err := h.store.AddKey(t.Context(), store.Key{ID: "old", Name: "old", Grants: []rights.Grant{{Act: rights.Look, Subtree: "*"}}, ExpiresAt: time.Now().Add(-time.Second)}, "fsk_old"); err != nil {
 		t.Fatal(err)
 	}
 	h.do("fsk_old", "GET", "/api/v1/devices", nil).problem(401, 114003)

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"fengsui/internal/api/fault"
+	"fengsui/internal/rights"
 	"fengsui/sip/guard"
 )
 
@@ -32,9 +33,9 @@ type banInput struct {
 
 func (s *Server) addBans() {
 	tags := []string{"bans"}
-	op(s, access{role: Operator}, huma.Operation{OperationID: "list-bans", Method: http.MethodGet, Path: "/api/v1/bans", Tags: tags,
+	op(s, access{act: rights.Configure}, huma.Operation{OperationID: "list-bans", Method: http.MethodGet, Path: "/api/v1/bans", Tags: tags,
 		Summary: "Addresses kept away for a time", Description: "Newest first. "}, s.listBans)
-	op(s, access{role: Administrator}, huma.Operation{OperationID: "remove-ban", Method: http.MethodDelete, Path: "/api/v1/bans/{ip}", Tags: tags,
+	op(s, access{act: rights.Admin}, huma.Operation{OperationID: "remove-ban", Method: http.MethodDelete, Path: "/api/v1/bans/{ip}", Tags: tags,
 		Summary: "Let an address in again"}, s.removeBan)
 }
 

@@ -10,6 +10,7 @@ import (
 	"fengsui/gb28181"
 	"fengsui/gb28181/catalog"
 	"fengsui/internal/api/fault"
+	"fengsui/internal/rights"
 	"fengsui/shadow"
 )
 
@@ -20,6 +21,7 @@ type Catalog interface {
 	Channel(device, id gb28181.ID) (gb28181.Channel, bool)
 	Job(device gb28181.ID) (catalog.Job, bool)
 	Children(root string) []catalog.Node
+	Part(device gb28181.ID, nodes ...string) catalog.Part
 	Completeness(device gb28181.ID) gb28181.Completeness
 	Devices() []gb28181.ID
 }
@@ -76,13 +78,15 @@ type channelRow struct {
 	device  shadow.State
 }
 
-func (s *Server) channelRows(device gb28181.ID, rows []channelRow) []channelRow {
+func (s *Server) channelRows(see *sight, device gb28181.ID, rows []channelRow) []channelRow {
 	state := shadow.Unknown
 	if d, ok := s.svc.Devices.Device(device); ok {
 		state = d.Presence.State
 	}
 	for _, c := range s.svc.Catalog.Channels(device) {
-		rows = append(rows, channelRow{c, state})
+		if see.channel(device, c.ID) {
+			rows = append(rows, channelRow{c, state})
+		}
 	}
 	return rows
 }
@@ -165,29 +169,32 @@ type jobOutput struct {
 
 func (s *Server) addChannels() {
 	tags := []string{"channels"}
-	op(s, access{role: Operator}, huma.Operation{OperationID: "query-catalog", Method: http.MethodPost, Path: "/api/v1/devices/{device}/catalog", DefaultStatus: http.StatusAccepted, Tags: tags,
+	op(s, access{act: rights.Configure}, huma.Operation{OperationID: "query-catalog", Method: http.MethodPost, Path: "/api/v1/devices/{device}/catalog", DefaultStatus: http.StatusAccepted, Tags: tags,
 		Summary: "Ask a device for its catalog again", Description: "One query at a time for each device; what is missing is asked for again. "}, s.syncCatalog)
-	op(s, access{role: Viewer}, huma.Operation{OperationID: "get-catalog", Method: http.MethodGet, Path: "/api/v1/devices/{device}/catalog", Tags: tags,
+	op(s, access{act: rights.Look}, huma.Operation{OperationID: "get-catalog", Method: http.MethodGet, Path: "/api/v1/devices/{device}/catalog", Tags: tags,
 		Summary: "How much of a device's catalog has arrived"}, s.getCatalog)
-	op(s, access{role: Viewer}, huma.Operation{OperationID: "list-device-channels", Method: http.MethodGet, Path: "/api/v1/devices/{device}/channels", Tags: tags, Summary: "Channels of a device"}, s.listDeviceChannels)
-	op(s, access{role: Viewer}, huma.Operation{OperationID: "get-channel", Method: http.MethodGet, Path: "/api/v1/devices/{device}/channels/{channel}", Tags: tags, Summary: "One channel"}, s.getChannel)
-	op(s, access{role: Viewer}, huma.Operation{OperationID: "list-channels", Method: http.MethodGet, Path: "/api/v1/channels", Tags: tags, Summary: "Channels of all devices"}, s.listChannels)
-	op(s, access{role: Viewer}, huma.Operation{OperationID: "get-tree", Method: http.MethodGet, Path: "/api/v1/tree", Tags: tags,
+	op(s, access{act: rights.Look}, huma.Operation{OperationID: "list-device-channels", Method: http.MethodGet, Path: "/api/v1/devices/{device}/channels", Tags: tags, Summary: "Channels of a device"}, s.listDeviceChannels)
+	op(s, access{act: rights.Look}, huma.Operation{OperationID: "get-channel", Method: http.MethodGet, Path: "/api/v1/devices/{device}/channels/{channel}", Tags: tags, Summary: "One channel"}, s.getChannel)
+	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "list-channels", Method: http.MethodGet, Path: "/api/v1/channels", Tags: tags, Summary: "Channels of all devices"}, s.listChannels)
+	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "get-tree", Method: http.MethodGet, Path: "/api/v1/tree", Tags: tags,
 		Summary: "One level of the resource tree", Description: "Without root: the devices. "}, s.tree)
 }
 
-func (s *Server) listDeviceChannels(_ context.Context, in *deviceChannelList) (*listOutput[channelView], error) {
+func (s *Server) listDeviceChannels(ctx context.Context, in *deviceChannelList) (*listOutput[channelView], error) {
 	d, err := s.device(in.Device)
 	if err != nil {
 		return nil, err
 	}
-	return channelListing.page(in.ListInput, in.keep(s.channelRows(d.live.ID, nil)))
+	return channelListing.page(in.ListInput, in.keep(s.channelRows(s.sight(ctx), d.live.ID, nil)))
 }
 
-func (s *Server) listChannels(_ context.Context, in *ChannelList) (*listOutput[channelView], error) {
+func (s *Server) listChannels(ctx context.Context, in *ChannelList) (*listOutput[channelView], error) {
 	var rows []channelRow
+	see := s.sight(ctx)
 	for _, id := range s.svc.Catalog.Devices() {
-		rows = s.channelRows(id, rows)
+		if see.device(id) {
+			rows = s.channelRows(see, id, rows)
+		}
 	}
 	return channelListing.page(in.ListInput, in.keep(rows))
 }

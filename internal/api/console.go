@@ -43,7 +43,7 @@ func (s *Server) addConsole() error {
 	if index == nil {
 		index = pages["/placeholder.html"]
 	}
-	s.route("/", access{}, func(w http.ResponseWriter, r *http.Request) {
+	s.route("/", access{open: true}, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead || machinePath(r.URL.Path) {
 			s.nowhere(w, r)
 			return

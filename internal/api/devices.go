@@ -11,6 +11,7 @@ import (
 
 	"fengsui/gb28181"
 	"fengsui/internal/api/fault"
+	"fengsui/internal/rights"
 	"fengsui/internal/store"
 	"fengsui/shadow"
 )
@@ -21,7 +22,6 @@ type gbID = gb28181.ID
 type Devices interface {
 	Device(id gb28181.ID) (gb28181.Device, bool)
 	All() iter.Seq[gb28181.Device]
-	Counts() (online, offline, unknown int)
 	Provision(id gb28181.ID, name string) error
 	Remove(id gb28181.ID)
 }
@@ -164,22 +164,23 @@ type deviceList struct {
 
 func (s *Server) addDevices() {
 	tags := []string{"devices"}
-	op(s, access{role: Viewer}, huma.Operation{OperationID: "list-devices", Method: http.MethodGet, Path: "/api/v1/devices", Tags: tags, Summary: "Devices",
+	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "list-devices", Method: http.MethodGet, Path: "/api/v1/devices", Tags: tags, Summary: "Devices",
 		Description: "Provisioned ones and those that registered. "}, s.listDevices)
-	op(s, access{role: Administrator}, huma.Operation{OperationID: "add-device", Method: http.MethodPost, Path: "/api/v1/devices", DefaultStatus: http.StatusCreated, Tags: tags,
+	op(s, access{act: rights.Admin}, huma.Operation{OperationID: "add-device", Method: http.MethodPost, Path: "/api/v1/devices", DefaultStatus: http.StatusCreated, Tags: tags,
 		Summary: "Provision a device", Description: "One that registered by the common password can be provisioned too. "}, s.addDevice)
-	op(s, access{role: Viewer}, huma.Operation{OperationID: "get-device", Method: http.MethodGet, Path: "/api/v1/devices/{device}", Tags: tags, Summary: "One device"}, s.getDevice)
-	op(s, access{role: Administrator}, huma.Operation{OperationID: "change-device", Method: http.MethodPatch, Path: "/api/v1/devices/{device}", Tags: tags,
+	op(s, access{act: rights.Look}, huma.Operation{OperationID: "get-device", Method: http.MethodGet, Path: "/api/v1/devices/{device}", Tags: tags, Summary: "One device"}, s.getDevice)
+	op(s, access{act: rights.Admin}, huma.Operation{OperationID: "change-device", Method: http.MethodPatch, Path: "/api/v1/devices/{device}", Tags: tags,
 		Summary: "Change a device", Description: "What is absent stays. One that was not provisioned becomes so. "}, s.changeDevice)
-	op(s, access{role: Administrator}, huma.Operation{OperationID: "remove-device", Method: http.MethodDelete, Path: "/api/v1/devices/{device}", Tags: tags,
+	op(s, access{act: rights.Admin}, huma.Operation{OperationID: "remove-device", Method: http.MethodDelete, Path: "/api/v1/devices/{device}", Tags: tags,
 		Summary: "Remove a device", Description: "With its registration and channels. While the common password lets it, it can register again. "}, s.removeDevice)
 }
 
-func (s *Server) listDevices(_ context.Context, in *deviceList) (*listOutput[deviceView], error) {
+func (s *Server) listDevices(ctx context.Context, in *deviceList) (*listOutput[deviceView], error) {
 	rows := make([]deviceRow, 0, 64)
 	seen := map[gb28181.ID]bool{}
+	see := s.sight(ctx)
 	add := func(d deviceRow) {
-		if in.State != "" && d.live.Presence.State.String() != in.State || in.Kind != "" && string(d.live.Kind) != in.Kind {
+		if !see.device(d.live.ID) || in.State != "" && d.live.Presence.State.String() != in.State || in.Kind != "" && string(d.live.Kind) != in.Kind {
 			return
 		}
 		rows = append(rows, d)
@@ -216,8 +217,14 @@ func (s *Server) listDevices(_ context.Context, in *deviceList) (*listOutput[dev
 			"state_since":   func(d deviceRow) string { return sortable(d.live.Presence.Since) },
 		},
 		id:   func(d deviceRow) string { return string(d.live.ID) },
-		view: s.viewDevice,
+		view: func(d deviceRow) deviceView { return s.viewDevice(d.seen(see)) },
 	}.page(in.ListInput, rows)
+}
+
+// seen is the row as a caller sees it.
+func (d deviceRow) seen(by *sight) deviceRow {
+	d.live = by.counted(d.live)
+	return d
 }
 
 func (s *Server) join(d gb28181.Device) deviceRow {
@@ -247,12 +254,12 @@ func (s *Server) device(text string) (deviceRow, error) {
 	return deviceRow{}, fault.New(fault.UnknownDevice, "device %s", id)
 }
 
-func (s *Server) getDevice(_ context.Context, in *DevicePath) (*deviceOutput, error) {
+func (s *Server) getDevice(ctx context.Context, in *DevicePath) (*deviceOutput, error) {
 	d, err := s.device(in.Device)
 	if err != nil {
 		return nil, err
 	}
-	return &deviceOutput{s.viewDevice(d)}, nil
+	return &deviceOutput{s.viewDevice(d.seen(s.sight(ctx)))}, nil
 }
 
 func (s *Server) addDevice(ctx context.Context, in *deviceInput) (*deviceOutput, error) {

@@ -34,7 +34,7 @@ func (s *Server) describe(o huma.Operation, answer string, query ...string) {
 		status = "201"
 	}
 	o.Responses[status] = &huma.Response{Description: "OK", Content: map[string]*huma.MediaType{answer: {Schema: &huma.Schema{Type: huma.TypeString}}}}
-	o.Security = []map[string][]string{{"bearer": {}}}
+	o.Description = s.routes[o.Method+" "+o.Path].document(&o)
 	s.api.OpenAPI().AddOperation(&o)
 }
 
@@ -56,7 +56,7 @@ func (s *Server) addDocs() error {
 	if err := docsPage().Execute(&page, docsOf(doc)); err != nil {
 		return fmt.Errorf("render documentation: %w", err)
 	}
-	need := access{role: Viewer, query: true}
+	need := access{member: true, query: true}
 	s.route("GET /openapi.json", need, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/openapi+json")
 		_, _ = w.Write(s.spec) // the caller may be gone

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"fengsui/internal/api/fault"
+	"fengsui/internal/rights"
 	"fengsui/shadow/journal"
 )
 
@@ -38,14 +39,14 @@ type eventView struct {
 	Data    map[string]any `json:"data,omitempty"`
 }
 
-var eventsAccess = access{role: Viewer, query: true}
+var eventsAccess = access{act: rights.Look, judged: true, query: true}
 
 func (s *Server) addEvents() {
 	s.route("GET /api/v1/events", eventsAccess, s.events)
 	s.describe(huma.Operation{OperationID: "watch-events", Method: http.MethodGet, Path: "/api/v1/events", Tags: []string{"events"},
 		Summary: "Server-sent events", Description: "Each has id and data, a JSON object {id, at, type, device, channel, trace, data}. " +
 			"Last-Event-ID, or ?last_event_id=, replays what came after it; 0 replays all that is kept. An event of type lost says that some in between are no longer kept: " +
-			"read again what you show. ?device= and ?type= (prefixes, by comma) narrow it. Needs role viewer; ?token= is taken too."},
+			"read again what you show. ?device= and ?type= (prefixes, by comma) narrow it. ?token= is taken too. "},
 		"text/event-stream", "last_event_id", "device", "type", "token")
 }
 
@@ -56,6 +57,7 @@ type watcher struct {
 	last   uint64 // ID of the last event written or passed over
 	device string
 	types  []string
+	sight  *sight // renewed with each heartbeat
 }
 
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
@@ -63,7 +65,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fault.New(fault.NotBuiltIn, "events are off"))
 		return
 	}
-	e := &watcher{w: w, rc: http.NewResponseController(w), last: s.svc.Events.Last(), device: r.URL.Query().Get("device")}
+	e := &watcher{w: w, rc: http.NewResponseController(w), last: s.svc.Events.Last(), device: r.URL.Query().Get("device"), sight: s.sight(r.Context())}
 	if t := r.URL.Query().Get("type"); t != "" {
 		e.types = strings.Split(t, ",")
 	}
@@ -134,9 +136,14 @@ func (s *Server) watch(ctx context.Context, r *http.Request, e *watcher) error {
 				}
 			}
 		case <-beat.C:
-			if who, err := s.authenticate(r, eventsAccess); err != nil || who.role < eventsAccess.role {
+			who, err := s.authenticate(r, eventsAccess)
+			if err == nil && !who.rights.Somewhere(eventsAccess.act) {
+				err = lacks(who, eventsAccess.act, "")
+			}
+			if err != nil {
 				return fmt.Errorf("rights ended: %w", err)
 			}
+			e.sight = &sight{set: who.rights, catalog: s.svc.Catalog}
 			if err := e.put(": \n\n"); err != nil {
 				return err
 			}
@@ -169,7 +176,7 @@ func (s *Server) replay(e *watcher) error {
 
 func (e *watcher) write(ev journal.Event) error {
 	e.last = ev.ID
-	if e.device != "" && ev.Device != e.device || !e.wants(ev.Type) {
+	if e.device != "" && ev.Device != e.device || !e.wants(ev.Type) || !e.sees(ev) {
 		return nil
 	}
 	data, err := json.Marshal(eventView{ev.ID, stamp(ev.At), ev.Type, ev.Device, ev.Channel, ev.Trace, ev.Data})
@@ -177,6 +184,21 @@ func (e *watcher) write(ev journal.Event) error {
 		return fmt.Errorf("encode event %d: %w", ev.ID, err)
 	}
 	return e.put("id: %d\ndata: %s\n\n", ev.ID, data)
+}
+
+// sees reports whether the caller may look at what an event is of. What is of
+// no device is for those who may look everywhere.
+func (e *watcher) sees(ev journal.Event) bool {
+	device, channel := gbID(ev.Device), gbID(ev.Channel)
+	switch {
+	case e.sight.all():
+		return true
+	case device == "":
+		return false
+	case channel == "":
+		return e.sight.device(device)
+	}
+	return e.sight.channel(device, channel)
 }
 
 func (e *watcher) wants(kind string) bool {

@@ -3,54 +3,71 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"fengsui/internal/api/fault"
+	"fengsui/internal/rights"
 	"fengsui/internal/store"
 	"fengsui/media"
 )
 
-// Role is what someone may do. A greater role may all that a lesser one may.
-type Role int
-
-// The roles.
-const (
-	nobody        Role = iota // not signed in
-	Viewer                    // see and watch
-	Operator                  // also act on devices and streams
-	Administrator             // also change devices, users and keys
-)
-
-var roleNames = [...]string{"", "viewer", "operator", "administrator"}
-
-func (r Role) String() string { return roleNames[r] }
-
-// parseRole reads a role's name; any other word is nobody.
-func parseRole(s string) Role {
-	for i, name := range roleNames {
-		if i > 0 && name == s {
-			return Role(i)
-		}
-	}
-	return nobody
-}
-
-// access is what a route asks of its caller.
+// access is what a route asks of its caller. An act is asked at the {device},
+// and {channel}, of the path, at the stream of a play address, else everywhere.
+// Exactly one of act, member and open says who may.
 type access struct {
-	role  Role // the least; nobody = open to all
+	act    rights.Act
+	judged bool // the handler asks sight or may about each device it shows or touches; here the act somewhere is enough
+	member bool // to all who are signed in
+	open   bool // to strangers too
+
 	query bool // ?token= may carry the session token or key, for clients that cannot set headers
 	play  bool // a signed play address will do
 	local bool // a token of [LocalToken] will do
 }
 
+// String is what documentation says of it.
+func (a access) String() string {
+	switch {
+	case a.member:
+		return "For all who are signed in."
+	case a.judged:
+		return fmt.Sprintf("Needs the right to %s; only what the caller has it for is shown or done.", a.act)
+	}
+	return fmt.Sprintf("Needs the right to %s.", a.act)
+}
+
+// document writes into an operation what its route asks, and returns its
+// description with the same in words.
+func (a access) document(o *huma.Operation) string {
+	if o.Extensions == nil {
+		o.Extensions = map[string]any{}
+	}
+	switch {
+	case a.open:
+		o.Extensions["x-right"] = "open"
+		return o.Description
+	case a.member:
+		o.Extensions["x-right"] = "member"
+	default:
+		o.Extensions["x-right"] = a.act.String()
+	}
+	o.Security = []map[string][]string{{"bearer": {}}}
+	return o.Description + a.String()
+}
+
 // principal is who calls.
 type principal struct {
 	name    string // user name, or "key <name>"
-	role    Role
+	roles   []string
+	rights  rights.Set
 	user    int64   // 0 for keys
 	session session // zero for keys
 	via     string  // session, key, play, local
@@ -60,34 +77,104 @@ type principal struct {
 // not in the table is for administrators: nothing is open by accident.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		need := s.access(r)
-		if need.role == nobody {
+		need, pattern := s.access(r)
+		if need.open {
 			next.ServeHTTP(w, r)
 			return
 		}
 		who, err := s.authenticate(r, need)
-		if err == nil && who.role < need.role {
-			err = fault.New(fault.NotAllowed, "%s is %s; this needs %s", who.name, who.role, need.role)
+		if err == nil {
+			callOf(r.Context()).who = who
+			err = s.admit(who, need, pattern, r.URL)
 		}
 		if err != nil {
 			s.fail(w, r, err)
 			return
 		}
-		callOf(r.Context()).who = who
 		next.ServeHTTP(w, r)
 	})
 }
 
-// access is what the route of a request asks.
-func (s *Server) access(r *http.Request) access {
+// admit judges a caller by what a route asks.
+func (s *Server) admit(who principal, need access, pattern string, u *url.URL) error {
+	device := pathValue(pattern, u, "device")
+	switch {
+	case need.member:
+		return nil
+	case need.play:
+		_, device, channel, err := playKey(u.Path)
+		if err != nil {
+			return err
+		}
+		return s.may(who, need.act, device, channel)
+	case need.judged:
+		if who.rights.Somewhere(need.act) {
+			return nil
+		}
+	case device != "":
+		return s.may(who, need.act, gbID(device), gbID(pathValue(pattern, u, "channel")))
+	case who.rights.Everywhere(need.act):
+		return nil
+	}
+	return lacks(who, need.act, "")
+}
+
+// lacks is the answer to one who may not.
+func lacks(who principal, act rights.Act, where string) error {
+	return fault.New(fault.NotAllowed, "%s has not the right to %s%s", who.name, act, where)
+}
+
+// may judges an act at a device or one of its channels; channel "" is the whole
+// device, for looking also a part of it. What the caller may not see is answered
+// as though it were not there.
+func (s *Server) may(who principal, act rights.Act, device, channel gbID) error {
+	set := who.rights
+	if set.Device(act, string(device)) {
+		return nil
+	}
+	look := sight{set: set, catalog: s.svc.Catalog}
+	switch {
+	case !look.device(device):
+		return fault.New(fault.UnknownDevice, "device %s", device)
+	case channel == "" && act == rights.Look:
+		return nil
+	case channel == "":
+		return lacks(who, act, " at all of device "+string(device))
+	case !look.channel(device, channel):
+		return fault.New(fault.UnknownChannel, "channel %s of device %s", channel, device)
+	}
+	if items := set.Items(act, string(device)); len(items) > 0 && s.svc.Catalog.Part(device, items...).Inside[channel] {
+		return nil
+	}
+	return lacks(who, act, fmt.Sprintf(" at channel %s of device %s", channel, device))
+}
+
+// pathValue is what stands in a path where a route's pattern has {name}, as the
+// mux will tell the handler.
+func pathValue(pattern string, u *url.URL, name string) string {
+	_, pattern, _ = strings.Cut(pattern, " ")
+	names, values := strings.Split(pattern, "/"), strings.Split(u.EscapedPath(), "/")
+	i := slices.Index(names, "{"+name+"}")
+	if i < 0 || i >= len(values) {
+		return ""
+	}
+	value, err := url.PathUnescape(values[i])
+	if err != nil {
+		return values[i]
+	}
+	return value
+}
+
+// access is what the route of a request asks, and its pattern.
+func (s *Server) access(r *http.Request) (access, string) {
 	_, pattern := s.mux.Handler(r)
 	if pattern == "/" && machinePath(r.URL.Path) {
-		return access{role: Viewer} // whether a path is there is not told to strangers
+		return access{member: true}, pattern // whether a path is there is not told to strangers
 	}
-	if a, ok := s.routes[pattern]; ok {
-		return a
+	if a, ok := s.routes[pattern]; ok && (a.act != rights.None || a.member || a.open) {
+		return a, pattern
 	}
-	return access{role: Administrator}
+	return access{act: rights.Admin}, pattern
 }
 
 // machinePath reports whether a path can never be a page of the console; /live
@@ -117,7 +204,7 @@ func (s *Server) authenticate(r *http.Request, need access) (principal, error) {
 		}
 		token = strings.TrimSpace(token)
 		if need.local && s.signer.checkLocal(token, time.Now()) == nil {
-			return principal{name: "a program on this machine", role: need.role, via: "local"}, nil
+			return principal{name: "a program on this machine", rights: rights.Of(rights.Grant{Act: rights.Look, Subtree: rights.Everywhere}), via: "local"}, nil
 		}
 		return s.credential(r.Context(), token)
 	}
@@ -169,7 +256,11 @@ func (s *Server) credential(ctx context.Context, token string) (principal, error
 	case u.Disabled, u.Epoch != t.Epoch:
 		return principal{}, ended("ended when the user was changed")
 	}
-	return principal{name: u.Name, role: parseRole(u.Role), user: u.ID, session: t, via: "session"}, nil
+	set, err := s.rightsOf(ctx, u.Roles)
+	if err != nil {
+		return principal{}, err
+	}
+	return principal{name: u.Name, roles: u.Roles, rights: set, user: u.ID, session: t, via: "session"}, nil
 }
 
 func (s *Server) keyCredential(ctx context.Context, secret string) (principal, error) {
@@ -189,23 +280,24 @@ func (s *Server) keyCredential(ctx context.Context, secret string) (principal, e
 			s.log.Warn().Ctx(ctx).Err(err).Msg("use of an API key not recorded")
 		}
 	}
-	return principal{name: "key " + k.Name, role: parseRole(k.Role), via: "key"}, nil
+	return principal{name: "key " + k.Name, rights: rights.Of(k.Grants...), via: "key"}, nil
 }
 
 func (s *Server) playCredential(r *http.Request, token string) (principal, error) {
-	key, err := playKey(r.URL.Path)
+	key, device, _, err := playKey(r.URL.Path)
 	if err != nil {
 		return principal{}, err
 	}
 	if err := s.signer.checkPlay(token, key, time.Now()); err != nil {
 		return principal{}, fault.New(fault.BadPlayToken, "the token does not open %s, or has expired", key)
 	}
-	return principal{name: "play address", role: Viewer, via: "play"}, nil
+	grant := rights.Grant{Act: rights.Look, Subtree: string(device)} // the token has been checked to be of this channel
+	return principal{name: "play address", rights: rights.Of(grant), via: "play"}, nil
 }
 
 // playKey is the stream that a play address names: /live/<name>.<form> or
 // /whep/live/<name>[/...].
-func playKey(path string) (media.Key, error) {
+func playKey(path string) (key media.Key, device, channel gbID, err error) {
 	name, whep := strings.CutPrefix(path, "/whep/live/")
 	if whep {
 		name, _, _ = strings.Cut(name, "/")
@@ -213,11 +305,11 @@ func playKey(path string) (media.Key, error) {
 		name = strings.TrimPrefix(path, "/live/")
 		name = name[:max(strings.LastIndexByte(name, '.'), 0)]
 	}
-	device, channel, profile, err := media.ParseLive(name)
+	d, c, profile, err := media.ParseLive(name)
 	if err != nil {
-		return "", fault.New(fault.BadLiveName, "%v", err)
+		return "", "", "", fault.New(fault.BadLiveName, "%v", err)
 	}
-	return media.LiveKey(device, channel, profile), nil
+	return media.LiveKey(d, c, profile), gbID(d), gbID(c), nil
 }
 
 // touches remembers when the use of a key was last recorded: once a minute each.

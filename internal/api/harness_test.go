@@ -80,7 +80,7 @@ func build(t *testing.T, change ...func(*api.Config, *api.Services)) *house {
 		if name == "" {
 			name = role
 		}
-		if _, err := h.store.AddUser(t.Context(), store.User{Name: name, Role: role, Hash: hash()}); err != nil {
+		if _, err := h.store.AddUser(t.Context(), store.User{Name: name, Roles: []string{role}, Hash: hash()}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,29 +11,30 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"fengsui/internal/api/fault"
+	"fengsui/internal/rights"
 	"fengsui/internal/store"
 )
 
 // KeyView is an API key without its secret.
 type KeyView struct {
-	ID         string `json:"id"`
-	Name       string `json:"name"`
-	Role       string `json:"role" enum:"viewer,operator,administrator"`
-	CreatedBy  string `json:"created_by"`
-	CreatedAt  *stamp `json:"created_at,omitempty"`
-	ExpiresAt  *stamp `json:"expires_at,omitempty" doc:"absent = never"`
-	LastUsedAt *stamp `json:"last_used_at,omitempty" doc:"to the minute; absent = never used"`
+	ID         string      `json:"id"`
+	Name       string      `json:"name"`
+	Grants     []GrantView `json:"grants" nullable:"false" doc:"what the key may"`
+	CreatedBy  string      `json:"created_by"`
+	CreatedAt  *stamp      `json:"created_at,omitempty"`
+	ExpiresAt  *stamp      `json:"expires_at,omitempty" doc:"absent = never"`
+	LastUsedAt *stamp      `json:"last_used_at,omitempty" doc:"to the minute; absent = never used"`
 }
 
 func viewKey(k store.Key) KeyView {
-	return KeyView{k.ID, k.Name, k.Role, k.CreatedBy, at(k.CreatedAt), at(k.ExpiresAt), at(k.LastUsedAt)}
+	return KeyView{k.ID, k.Name, viewGrants(k.Grants), k.CreatedBy, at(k.CreatedAt), at(k.ExpiresAt), at(k.LastUsedAt)}
 }
 
 type keyInput struct {
 	Body struct {
-		Name      string `json:"name" minLength:"1" maxLength:"64"`
-		Role      string `json:"role,omitempty" enum:"viewer,operator,administrator" default:"viewer"`
-		ExpiresAt *stamp `json:"expires_at,omitempty" doc:"absent = never"`
+		Name      string      `json:"name" minLength:"1" maxLength:"64"`
+		Grants    []GrantView `json:"grants" minItems:"1" maxItems:"1000" nullable:"false" doc:"what the key may"`
+		ExpiresAt *stamp      `json:"expires_at,omitempty" doc:"absent = never"`
 	}
 }
 
@@ -50,9 +51,9 @@ type keyPath struct {
 
 func (s *Server) addKeys() {
 	tags := []string{"keys"}
-	op(s, access{role: Administrator}, huma.Operation{OperationID: "list-keys", Method: http.MethodGet, Path: "/api/v1/keys", Tags: tags, Summary: "API keys"}, s.listKeys)
-	op(s, access{role: Administrator}, huma.Operation{OperationID: "add-key", Method: http.MethodPost, Path: "/api/v1/keys", DefaultStatus: http.StatusCreated, Tags: tags, Summary: "Make an API key"}, s.addKey)
-	op(s, access{role: Administrator}, huma.Operation{OperationID: "remove-key", Method: http.MethodDelete, Path: "/api/v1/keys/{key}", Tags: tags, Summary: "Delete an API key"}, s.removeKey)
+	op(s, access{act: rights.Admin}, huma.Operation{OperationID: "list-keys", Method: http.MethodGet, Path: "/api/v1/keys", Tags: tags, Summary: "API keys"}, s.listKeys)
+	op(s, access{act: rights.Admin}, huma.Operation{OperationID: "add-key", Method: http.MethodPost, Path: "/api/v1/keys", DefaultStatus: http.StatusCreated, Tags: tags, Summary: "Make an API key"}, s.addKey)
+	op(s, access{act: rights.Admin}, huma.Operation{OperationID: "remove-key", Method: http.MethodDelete, Path: "/api/v1/keys/{key}", Tags: tags, Summary: "Delete an API key"}, s.removeKey)
 }
 
 func (s *Server) listKeys(ctx context.Context, in *ListInput) (*listOutput[KeyView], error) {
@@ -61,11 +62,11 @@ func (s *Server) listKeys(ctx context.Context, in *ListInput) (*listOutput[KeyVi
 		return nil, storeFault(err)
 	}
 	return listing[store.Key, KeyView]{
-		words: func(k store.Key) []string { return []string{k.ID, k.Name, k.Role, k.CreatedBy} },
+		words: func(k store.Key) []string { return []string{k.ID, k.Name, k.CreatedBy} },
 		first: "name",
 		sorts: map[string]func(store.Key) string{
 			"name":         func(k store.Key) string { return k.Name },
-			"role":         func(k store.Key) string { return k.Role },
+			"expires_at":   func(k store.Key) string { return sortable(k.ExpiresAt) },
 			"created_at":   func(k store.Key) string { return sortable(k.CreatedAt) },
 			"last_used_at": func(k store.Key) string { return sortable(k.LastUsedAt) },
 		},
@@ -75,7 +76,11 @@ func (s *Server) listKeys(ctx context.Context, in *ListInput) (*listOutput[KeyVi
 }
 
 func (s *Server) addKey(ctx context.Context, in *keyInput) (*newKeyOutput, error) {
-	k := store.Key{ID: strings.ToLower(rand.Text()[:12]), Name: in.Body.Name, Role: in.Body.Role, CreatedBy: callOf(ctx).who.name}
+	grants, err := readGrants(in.Body.Grants)
+	if err != nil {
+		return nil, err
+	}
+	k := store.Key{ID: strings.ToLower(rand.Text()[:12]), Name: in.Body.Name, Grants: grants, CreatedBy: callOf(ctx).who.name}
 	if e := in.Body.ExpiresAt; e != nil {
 		k.ExpiresAt = time.Time(*e)
 		if !k.ExpiresAt.After(time.Now()) {
@@ -83,7 +88,7 @@ func (s *Server) addKey(ctx context.Context, in *keyInput) (*newKeyOutput, error
 		}
 	}
 	secret := newKeySecret()
-	k, err := s.svc.Store.AddKey(ctx, k, secret)
+	k, err = s.svc.Store.AddKey(ctx, k, secret)
 	if err != nil {
 		return nil, storeFault(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"fengsui/internal/api/fault"
 	"fengsui/internal/lease"
+	"fengsui/internal/rights"
 )
 
 // Leases is what the face asks of what is held open; lease.Book has it.
@@ -33,7 +34,7 @@ type leaseView struct {
 }
 
 func (s *Server) addLeaks() {
-	op(s, access{role: Administrator}, huma.Operation{OperationID: "list-leaks", Method: http.MethodGet, Path: "/api/v1/system/leaks", Tags: []string{"system"},
+	op(s, access{act: rights.Admin}, huma.Operation{OperationID: "list-leaks", Method: http.MethodGet, Path: "/api/v1/system/leaks", Tags: []string{"system"},
 		Summary: "Connections, sockets and viewers that are open, whose they are, and which have lost their owner", Description: "The longest open first. "}, s.listLeaks)
 }
 

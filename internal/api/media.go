@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"fengsui/internal/api/fault"
+	"fengsui/internal/rights"
 	"fengsui/media"
 )
 
@@ -18,21 +19,21 @@ type OfferHandler interface {
 	ServeOffer(w http.ResponseWriter, r *http.Request, key media.Key)
 }
 
-var playAccess = access{role: Viewer, play: true}
+var playAccess = access{act: rights.Look, play: true}
 
 func (s *Server) addMedia() {
 	s.route("GET /live/{file}", playAccess, cors(s.live))
 	s.describe(huma.Operation{OperationID: "watch-flv", Method: http.MethodGet, Path: "/live/{file}", Tags: []string{"media"},
-		Summary: "Live picture as HTTP-FLV", Description: "file is {device}_{channel}.flv, or {device}_{channel}_sub.flv. Invites the channel if nobody watches it yet. Takes ?token= of a play address, or Bearer."},
+		Summary: "Live picture as HTTP-FLV", Description: "file is {device}_{channel}.flv, or {device}_{channel}_sub.flv. Invites the channel if nobody watches it yet. Takes ?token= of a play address, or Bearer. "},
 		"video/x-flv", "token", "hevc")
 	for _, pattern := range []string{"POST /whep/live/{name}", "DELETE /whep/live/{name}", "PATCH /whep/live/{name}/{viewer}", "DELETE /whep/live/{name}/{viewer}"} {
 		s.route(pattern, playAccess, cors(s.whep))
 	}
 	s.describe(huma.Operation{OperationID: "watch-whep", Method: http.MethodPost, Path: "/whep/live/{name}", Tags: []string{"media"},
-		Summary: "Live picture by WebRTC (WHEP)", Description: "The body is an SDP offer, the answer 201 with an SDP answer; DELETE the address in Location to end. Takes ?token= of a play address, or Bearer."},
+		Summary: "Live picture by WebRTC (WHEP)", Description: "The body is an SDP offer, the answer 201 with an SDP answer; DELETE the address in Location to end. Takes ?token= of a play address, or Bearer. "},
 		"application/sdp", "token")
 	for _, pattern := range []string{"OPTIONS /live/{file}", "OPTIONS /whep/live/{name}", "OPTIONS /whep/live/{name}/{viewer}"} {
-		s.route(pattern, access{}, cors(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+		s.route(pattern, access{open: true}, cors(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	}
 }
 
@@ -54,7 +55,7 @@ func cors(next http.HandlerFunc) http.HandlerFunc {
 
 func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	file := r.PathValue("file")
-	key, err := playKey(r.URL.Path)
+	key, _, _, err := playKey(r.URL.Path)
 	switch form := file[strings.LastIndexByte(file, '.')+1:]; {
 	case err != nil:
 	case form != "flv":
@@ -70,7 +71,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) whep(w http.ResponseWriter, r *http.Request) {
-	key, err := playKey(r.URL.Path)
+	key, _, _, err := playKey(r.URL.Path)
 	if err == nil && s.svc.WHEP == nil {
 		err = fault.New(fault.NotBuiltIn, "WebRTC is off (media.webrtc_listen)")
 	}

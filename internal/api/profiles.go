@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"fengsui/internal/api/fault"
+	"fengsui/internal/rights"
 	"fengsui/internal/telemetry"
 )
 
@@ -56,8 +57,8 @@ type profileView struct {
 
 func (s *Server) addProfiles() {
 	tags := []string{"system"}
-	need := access{role: Administrator, query: true}
-	op(s, access{role: Administrator}, huma.Operation{OperationID: "list-profiles", Method: http.MethodGet, Path: "/api/v1/system/profiles", Tags: tags,
+	need := access{act: rights.Admin, query: true}
+	op(s, access{act: rights.Admin}, huma.Operation{OperationID: "list-profiles", Method: http.MethodGet, Path: "/api/v1/system/profiles", Tags: tags,
 		Summary: "What can be profiled"}, func(context.Context, *struct{}) (*listOutput[profileView], error) {
 		out := &listOutput[profileView]{}
 		for _, p := range profiles() {
@@ -68,11 +69,11 @@ func (s *Server) addProfiles() {
 	})
 	s.route("GET /api/v1/system/profiles/{name}", need, s.getProfile)
 	s.describe(huma.Operation{OperationID: "get-profile", Method: http.MethodGet, Path: "/api/v1/system/profiles/{name}", Tags: tags,
-		Summary: "A profile as go tool pprof reads it", Description: "debug=1 answers text, debug=2 the stacks of all goroutines. cpu, block and mutex are recorded for seconds (1 to 60, default 10), one at a time. Needs role administrator; ?token= is taken too."},
+		Summary: "A profile as go tool pprof reads it", Description: "debug=1 answers text, debug=2 the stacks of all goroutines. cpu, block and mutex are recorded for seconds (1 to 60, default 10), one at a time. ?token= is taken too. "},
 		"application/octet-stream", "seconds", "debug", "token")
 	s.route("GET /api/v1/system/flight", need, s.getFlight)
 	s.describe(huma.Operation{OperationID: "get-flight", Method: http.MethodGet, Path: "/api/v1/system/flight", Tags: tags,
-		Summary: "The last seconds of the execution trace, as go tool trace reads it", Description: "Needs telemetry.flight_recorder and role administrator; ?token= is taken too."},
+		Summary: "The last seconds of the execution trace, as go tool trace reads it", Description: "Needs telemetry.flight_recorder; ?token= is taken too. "},
 		"application/octet-stream", "token")
 }
 

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"net/netip"
@@ -118,6 +117,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.api = humago.New(s.mux, s.humaConfig())
 	s.addSessions()
 	s.addUsers()
+	s.addRoles()
 	s.addKeys()
 	s.addSystem()
 	s.addProfiles()
@@ -166,10 +166,7 @@ func (s *Server) humaConfig() huma.Config {
 func op[I, O any](s *Server, need access, o huma.Operation, do func(context.Context, *I) (*O, error)) {
 	s.routes[o.Method+" "+o.Path] = need
 	o.Responses = s.responses()
-	if need.role != nobody {
-		o.Security = []map[string][]string{{"bearer": {}}}
-		o.Description += fmt.Sprintf("Needs role %s.", need.role)
-	}
+	o.Description = need.document(&o)
 	o.MaxBodyBytes, o.BodyReadTimeout = maxBody+1, -1 // buffer has read it
 	huma.Register(s.api, o, func(ctx context.Context, in *I) (*O, error) {
 		out, err := do(ctx, in)

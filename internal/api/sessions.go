@@ -28,10 +28,16 @@ type Store interface {
 	Users(ctx context.Context) ([]store.User, error)
 	AddUser(ctx context.Context, u store.User) (store.User, error)
 	SetPassword(ctx context.Context, id int64, hash string) error
-	SetRole(ctx context.Context, id int64, role string, disabled bool) error
+	SetRoles(ctx context.Context, id int64, roles []string, disabled bool) error
 	RemoveUser(ctx context.Context, id int64) error
 	RevokeSession(ctx context.Context, id string, expires time.Time) error
 	SessionRevoked(ctx context.Context, id string) (bool, error)
+
+	AddRole(ctx context.Context, r store.Role) (store.Role, error)
+	PutRole(ctx context.Context, r store.Role) error
+	RemoveRole(ctx context.Context, name string) error
+	Role(ctx context.Context, name string) (store.Role, error)
+	Roles(ctx context.Context) ([]store.Role, error)
 
 	AddKey(ctx context.Context, k store.Key, secret string) (store.Key, error)
 	KeyBySecret(ctx context.Context, secret string) (store.Key, error)
@@ -52,15 +58,28 @@ type loginOutput struct {
 	Body      struct {
 		Token     string `json:"token"`
 		ExpiresAt stamp  `json:"expires_at"`
-		Username  string `json:"username"`
-		Role      string `json:"role" enum:"viewer,operator,administrator"`
+		WhoView
 	}
+}
+
+// WhoView is who is signed in and what it may.
+type WhoView struct {
+	Username string   `json:"username"`
+	Roles    []string `json:"roles" nullable:"false"`
+	Acts     []string `json:"acts" nullable:"false" enum:"look,ptz,playback,talk,configure,admin" doc:"allowed at least somewhere"`
+}
+
+func viewWho(p principal) WhoView {
+	v := WhoView{p.name, append([]string{}, p.roles...), []string{}}
+	for _, a := range p.rights.Acts() {
+		v.Acts = append(v.Acts, a.String())
+	}
+	return v
 }
 
 type whoOutput struct {
 	Body struct {
-		Username  string `json:"username"`
-		Role      string `json:"role" enum:"viewer,operator,administrator"`
+		WhoView
 		Via       string `json:"via" enum:"session,key" doc:"how the caller signed in"`
 		ExpiresAt *stamp `json:"expires_at,omitempty" doc:"end of the session"`
 	}
@@ -68,11 +87,11 @@ type whoOutput struct {
 
 func (s *Server) addSessions() {
 	tags := []string{"sign-in"}
-	op(s, access{}, huma.Operation{
+	op(s, access{open: true}, huma.Operation{
 		OperationID: "sign-in", Method: http.MethodPost, Path: "/api/v1/sessions", DefaultStatus: http.StatusCreated, Tags: tags,
 		Summary: "Sign in", Description: "Gives a token for Authorization: Bearer, and the same as a cookie for pages and downloads. Failed tries are slowed by address and user. ",
 	}, s.login)
-	op(s, access{role: Viewer}, huma.Operation{
+	op(s, access{member: true}, huma.Operation{
 		OperationID: "who-am-i", Method: http.MethodGet, Path: "/api/v1/sessions/current", Tags: tags, Summary: "Who is signed in",
 	}, s.who)
 	for _, path := range []string{"/api/v1/sessions/current", "/api/v1/sessions"} {
@@ -80,7 +99,7 @@ func (s *Server) addSessions() {
 		if path == "/api/v1/sessions" {
 			id = "sign-out-short"
 		}
-		op(s, access{role: Viewer}, huma.Operation{
+		op(s, access{member: true}, huma.Operation{
 			OperationID: id, Method: http.MethodDelete, Path: path, Tags: tags,
 			Summary: "Sign out", Description: "Ends the session whose token the call carries. ",
 		}, s.logout)
@@ -114,13 +133,17 @@ func (s *Server) login(ctx context.Context, in *loginInput) (*loginOutput, error
 	}
 	s.throttle.succeeded(addr, name)
 	s.m.logins.WithLabelValues("ok").Inc()
+	set, err := s.rightsOf(ctx, u.Roles)
+	if err != nil {
+		return nil, err
+	}
 	expires := now.Add(s.cfg.SessionLifetime).Truncate(time.Millisecond)
 	token, err := s.signer.signSession(newSession(u.ID, u.Epoch, expires))
 	if err != nil {
 		return nil, err
 	}
 	out := &loginOutput{SetCookie: s.cookie(c.r, token, s.cfg.SessionLifetime)}
-	out.Body.Token, out.Body.ExpiresAt, out.Body.Username, out.Body.Role = token, stamp(expires), u.Name, u.Role
+	out.Body.Token, out.Body.ExpiresAt, out.Body.WhoView = token, stamp(expires), viewWho(principal{name: u.Name, roles: u.Roles, rights: set})
 	return out, nil
 }
 
@@ -139,7 +162,7 @@ func (s *Server) cookie(r *http.Request, token string, lifetime time.Duration) h
 func (s *Server) who(ctx context.Context, _ *struct{}) (*whoOutput, error) {
 	who := callOf(ctx).who
 	out := &whoOutput{}
-	out.Body.Username, out.Body.Role, out.Body.Via = who.name, who.role.String(), who.via
+	out.Body.WhoView, out.Body.Via = viewWho(who), who.via
 	if who.session.Expires > 0 {
 		out.Body.ExpiresAt = at(time.UnixMilli(who.session.Expires))
 	}

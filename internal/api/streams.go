@@ -12,6 +12,7 @@ import (
 	"fengsui/gb28181"
 	"fengsui/gb28181/play"
 	"fengsui/internal/api/fault"
+	"fengsui/internal/rights"
 	"fengsui/media"
 )
 
@@ -156,11 +157,11 @@ type streamList struct {
 
 func (s *Server) addStreams() {
 	tags := []string{"streams"}
-	op(s, access{role: Viewer}, huma.Operation{OperationID: "start-stream", Method: http.MethodPost, Path: "/api/v1/streams", DefaultStatus: http.StatusCreated, Tags: tags,
+	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "start-stream", Method: http.MethodPost, Path: "/api/v1/streams", DefaultStatus: http.StatusCreated, Tags: tags,
 		Summary: "Start a stream, or join a running one", Description: "Answers when the first key frame is in: one INVITE however many callers. A failure tells by its stages how far it came. "}, s.startStream)
-	op(s, access{role: Viewer}, huma.Operation{OperationID: "list-streams", Method: http.MethodGet, Path: "/api/v1/streams", Tags: tags, Summary: "Running streams"}, s.listStreams)
-	op(s, access{role: Viewer}, huma.Operation{OperationID: "get-stream", Method: http.MethodGet, Path: "/api/v1/streams/{stream}", Tags: tags, Summary: "One stream with statistics and fresh play addresses"}, s.getStream)
-	op(s, access{role: Operator}, huma.Operation{OperationID: "stop-stream", Method: http.MethodDelete, Path: "/api/v1/streams/{stream}", Tags: tags, Summary: "End a stream for all its viewers"}, s.stopStream)
+	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "list-streams", Method: http.MethodGet, Path: "/api/v1/streams", Tags: tags, Summary: "Running streams"}, s.listStreams)
+	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "get-stream", Method: http.MethodGet, Path: "/api/v1/streams/{stream}", Tags: tags, Summary: "One stream with statistics and fresh play addresses"}, s.getStream)
+	op(s, access{act: rights.Configure, judged: true}, huma.Operation{OperationID: "stop-stream", Method: http.MethodDelete, Path: "/api/v1/streams/{stream}", Tags: tags, Summary: "End a stream for all its viewers"}, s.stopStream)
 }
 
 func (s *Server) streams() (Streams, error) {
@@ -182,6 +183,9 @@ func (s *Server) startStream(ctx context.Context, in *streamInput) (*streamOutpu
 	if in.Body.Channel == "" || strings.ContainsAny(in.Body.Channel, "_/?#% ") {
 		return nil, fault.Invalid("body.channel", in.Body.Channel, "want the ID of a channel")
 	}
+	if err := s.may(callOf(ctx).who, rights.Look, device, gb28181.ID(in.Body.Channel)); err != nil {
+		return nil, err
+	}
 	p, err := streams.Start(ctx, play.Request{
 		Device: device, Channel: gb28181.ID(in.Body.Channel), Profile: media.Profile(in.Body.Profile), Transport: in.Body.Transport,
 	})
@@ -197,7 +201,11 @@ func (s *Server) listStreams(ctx context.Context, in *streamList) (*listOutput[s
 		return nil, err
 	}
 	var rows []play.Session
+	see := s.sight(ctx)
 	for _, p := range streams.Sessions() {
+		if !see.channel(p.Request.Device, p.Request.Channel) {
+			continue
+		}
 		if in.Device == "" || in.Device == string(p.Request.Device) {
 			rows = append(rows, p)
 		}
@@ -224,7 +232,7 @@ func (s *Server) getStream(ctx context.Context, in *streamPath) (*streamOutput, 
 		return nil, err
 	}
 	p, ok := streams.Session(in.Stream)
-	if !ok {
+	if !ok || !s.sight(ctx).channel(p.Request.Device, p.Request.Channel) {
 		return nil, fault.New(fault.UnknownStream, "stream %q", in.Stream)
 	}
 	return &streamOutput{Body: s.viewStream(originOf(callOf(ctx).r), p)}, nil
@@ -234,6 +242,11 @@ func (s *Server) stopStream(ctx context.Context, in *streamPath) (*struct{}, err
 	streams, err := s.streams()
 	if err != nil {
 		return nil, err
+	}
+	if p, ok := streams.Session(in.Stream); ok {
+		if err := s.may(callOf(ctx).who, rights.Configure, p.Request.Device, p.Request.Channel); err != nil {
+			return nil, err
+		}
 	}
 	return nil, streams.Stop(ctx, in.Stream)
 }

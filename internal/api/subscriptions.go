@@ -9,6 +9,7 @@ import (
 
 	"fengsui/gb28181"
 	"fengsui/internal/api/fault"
+	"fengsui/internal/rights"
 )
 
 // Subscription is what one device notifies us of by itself.
@@ -96,10 +97,10 @@ const (
 func (s *Server) addSubscriptions() {
 	tags := []string{"subscriptions"}
 	const path = "/api/v1/devices/{device}/subscriptions/{kind}"
-	op(s, access{role: Viewer}, huma.Operation{OperationID: "get-subscription", Method: http.MethodGet, Path: path, Tags: tags, Summary: "State of a subscription"}, s.getSubscription)
-	op(s, access{role: Operator}, huma.Operation{OperationID: "put-subscription", Method: http.MethodPut, Path: path, Tags: tags, Summary: "Subscribe or not",
+	op(s, access{act: rights.Look}, huma.Operation{OperationID: "get-subscription", Method: http.MethodGet, Path: path, Tags: tags, Summary: "State of a subscription"}, s.getSubscription)
+	op(s, access{act: rights.Configure}, huma.Operation{OperationID: "put-subscription", Method: http.MethodPut, Path: path, Tags: tags, Summary: "Subscribe or not",
 		Description: "Does not wait for the device: the state is pending until it answers. "}, s.putSubscription)
-	op(s, access{role: Operator}, huma.Operation{OperationID: "remove-subscription", Method: http.MethodDelete, Path: path, Tags: tags, Summary: "Unsubscribe"}, s.removeSubscription)
+	op(s, access{act: rights.Configure}, huma.Operation{OperationID: "remove-subscription", Method: http.MethodDelete, Path: path, Tags: tags, Summary: "Unsubscribe"}, s.removeSubscription)
 }
 
 // subscribed finds the device of a path and refuses kinds that are not there.

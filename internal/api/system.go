@@ -14,6 +14,7 @@ import (
 
 	"fengsui/internal/api/fault"
 	"fengsui/internal/reuse"
+	"fengsui/shadow"
 )
 
 // Facts are what the process tells of itself.
@@ -103,11 +104,11 @@ type stateCounts struct {
 }
 
 func (s *Server) addSystem() {
-	op(s, access{role: Viewer, local: true}, huma.Operation{OperationID: "get-system", Method: http.MethodGet, Path: "/api/v1/system", Tags: []string{"system"},
+	op(s, access{member: true, local: true}, huma.Operation{OperationID: "get-system", Method: http.MethodGet, Path: "/api/v1/system", Tags: []string{"system"},
 		Summary: "Version, counts and addresses"}, s.system)
 }
 
-func (s *Server) system(context.Context, *struct{}) (*systemOutput, error) {
+func (s *Server) system(ctx context.Context, _ *struct{}) (*systemOutput, error) {
 	var f Facts
 	if s.svc.System != nil {
 		f = s.svc.System.Facts()
@@ -127,17 +128,39 @@ func (s *Server) system(context.Context, *struct{}) (*systemOutput, error) {
 	b.SIP = sipView{f.SIPID, f.SIPDomain}
 	b.Addresses, b.Leases, b.Degraded = f.Addresses, f.Leases, append([]string{}, f.Degraded...)
 	b.Pools = viewPools(f.Pools)
-	c := &b.Counts
-	c.Devices.Online, c.Devices.Offline, c.Devices.Unknown = s.svc.Devices.Counts()
-	c.Devices.Total = c.Devices.Online + c.Devices.Offline + c.Devices.Unknown
+	b.Counts = s.counts(s.sight(ctx))
+	return out, nil
+}
+
+// counts are those of what a caller sees.
+func (s *Server) counts(see *sight) countsView {
+	var c countsView
 	for d := range s.svc.Devices.All() {
+		if !see.device(d.ID) {
+			continue
+		}
+		switch d.Presence.State {
+		case shadow.Online:
+			c.Devices.Online++
+		case shadow.Offline:
+			c.Devices.Offline++
+		default:
+			c.Devices.Unknown++
+		}
+		c.Devices.Total++
+		d = see.counted(d)
 		c.Channels += d.Channels
 		c.Online += d.OnlineChannels
 	}
-	if s.svc.Streams != nil {
-		c.Streams = len(s.svc.Streams.Sessions())
+	if s.svc.Streams == nil {
+		return c
 	}
-	return out, nil
+	for _, p := range s.svc.Streams.Sessions() {
+		if see.channel(p.Request.Device, p.Request.Channel) {
+			c.Streams++
+		}
+	}
+	return c
 }
 
 // hold answers 503 while what an earlier process kept is still being loaded, so
@@ -161,15 +184,15 @@ func (s *Server) hold(next http.Handler) http.Handler {
 }
 
 func (s *Server) addHealth() {
-	s.route("GET /healthz", access{}, func(w http.ResponseWriter, _ *http.Request) {
+	s.route("GET /healthz", access{open: true}, func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
-	s.route("GET /readyz", access{}, s.ready)
+	s.route("GET /readyz", access{open: true}, s.ready)
 	if s.svc.Metrics == nil {
 		return
 	}
 	h := promhttp.HandlerFor(s.svc.Metrics, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: 4})
-	s.route("GET /metrics", access{role: Viewer}, h.ServeHTTP)
+	s.route("GET /metrics", access{member: true}, h.ServeHTTP)
 }
 
 // ready tells strangers only which condition fails, not why.

@@ -37,24 +37,26 @@ type treeRow struct {
 	name  string
 }
 
-func (s *Server) tree(_ context.Context, in *treeInput) (*listOutput[nodeView], error) {
+func (s *Server) tree(ctx context.Context, in *treeInput) (*listOutput[nodeView], error) {
 	if in.Device != "" && in.Root != "" && in.Root != in.Device && !strings.Contains(in.Root, "/") {
 		in.Root = in.Device + "/" + in.Root
 	}
-	if err := s.treeNode(in.Root); err != nil {
+	see := s.sight(ctx)
+	if err := s.treeNode(see, in.Root); err != nil {
 		return nil, err
 	}
 	nodes := s.svc.Catalog.Children(in.Root)
 	if in.Root == "" {
 		nodes = s.withoutCatalog(nodes)
 	}
+	nodes = s.seenNodes(see, nodes)
 	lives := map[gb28181.ID]gb28181.Device{}
 	rows := make([]treeRow, len(nodes))
 	for i, n := range nodes {
 		live, ok := lives[n.Device]
 		if !ok {
 			if d, err := s.device(string(n.Device)); err == nil {
-				live = d.live
+				live = see.counted(d.live)
 				live.Name = s.viewDevice(d).Name
 			}
 			lives[n.Device] = live
@@ -98,8 +100,28 @@ func viewNode(r treeRow) nodeView {
 	return v
 }
 
-// treeNode reports a root that is not there.
-func (s *Server) treeNode(root string) error {
+// seenNodes are those of one level that the caller sees, with the children that
+// it sees.
+func (s *Server) seenNodes(see *sight, nodes []catalog.Node) []catalog.Node {
+	if see.all() {
+		return nodes
+	}
+	kept := nodes[:0]
+	for _, n := range nodes {
+		switch device := n.Kind == catalog.KindDevice; {
+		case see.whole(n.Device), !device && see.channel(n.Device, n.Channel.ID):
+		case device && see.device(n.Device), !device && see.node(n.Device, n.Channel.ID):
+			n.Children = see.children(n.Device, s.svc.Catalog.Children(n.Root))
+		default:
+			continue
+		}
+		kept = append(kept, n)
+	}
+	return kept
+}
+
+// treeNode reports a root that is not there, or not for the caller.
+func (s *Server) treeNode(see *sight, root string) error {
 	if root == "" {
 		return nil
 	}
@@ -108,7 +130,10 @@ func (s *Server) treeNode(root string) error {
 	if err != nil {
 		return err
 	}
-	if _, there := s.svc.Catalog.Channel(d.live.ID, gb28181.ID(item)); deep && !there {
+	if !see.device(d.live.ID) {
+		return fault.New(fault.UnknownDevice, "device %s", d.live.ID)
+	}
+	if _, there := s.svc.Catalog.Channel(d.live.ID, gb28181.ID(item)); deep && (!there || !see.node(d.live.ID, gb28181.ID(item))) {
 		return fault.New(fault.UnknownNode, "root %q", root)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"fengsui/internal/api/fault"
+	"fengsui/internal/rights"
 	"fengsui/sip/trace"
 )
 
@@ -37,12 +38,12 @@ type watchOutput struct{ Body watchView }
 func (s *Server) addWatches() {
 	tags := []string{"trace"}
 	const path = "/api/v1/trace/watches"
-	op(s, access{role: Operator}, huma.Operation{OperationID: "list-trace-watches", Method: http.MethodGet, Path: path, Tags: tags,
+	op(s, access{act: rights.Admin}, huma.Operation{OperationID: "list-trace-watches", Method: http.MethodGet, Path: path, Tags: tags,
 		Summary: "Peers whose every message is kept"}, s.listWatches)
-	op(s, access{role: Operator}, huma.Operation{OperationID: "put-trace-watch", Method: http.MethodPut, Path: path + "/{peer}", Tags: tags,
+	op(s, access{act: rights.Admin}, huma.Operation{OperationID: "put-trace-watch", Method: http.MethodPut, Path: path + "/{peer}", Tags: tags,
 		Summary:     "Keep every REGISTER and keepalive of a peer for a time",
 		Description: "Of others only the last three of each are kept. At most 32 peers at a time; again for one that is watched sets a new end. "}, s.putWatch)
-	op(s, access{role: Operator}, huma.Operation{OperationID: "remove-trace-watch", Method: http.MethodDelete, Path: path + "/{peer}", Tags: tags,
+	op(s, access{act: rights.Admin}, huma.Operation{OperationID: "remove-trace-watch", Method: http.MethodDelete, Path: path + "/{peer}", Tags: tags,
 		Summary: "End it before its time"}, s.removeWatch)
 }
 

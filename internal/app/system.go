@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fengsui/internal/api"
+	"fengsui/internal/rights"
 	"fengsui/internal/store"
 	"fengsui/sip/flow"
 )
@@ -17,7 +18,7 @@ func (a *App) addFirstAdministrator(ctx context.Context) (int, error) {
 		return len(users), err // no need to hash a password, which takes its time and 64 MiB
 	}
 	_, err := a.store.AddFirstUser(ctx, store.User{
-		Name: "admin", Role: api.Administrator.String(), Hash: api.HashPassword(a.secrets.adminPassword), CreatedAt: time.Now(), PasswordAt: time.Now(),
+		Name: "admin", Roles: []string{rights.Administrator}, Hash: api.HashPassword(a.secrets.adminPassword), CreatedAt: time.Now(), PasswordAt: time.Now(),
 	})
 	return 1, err
 }

@@ -7,28 +7,30 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"fengsui/internal/rights"
 )
 
 // Key is an API key. The key itself is not kept, only its hash.
 type Key struct {
 	ID         string
 	Name       string
-	Role       string
+	Grants     []rights.Grant
 	CreatedBy  string // name of the user
 	CreatedAt  time.Time
 	ExpiresAt  time.Time // zero = never
 	LastUsedAt time.Time // zero = never used
 }
 
-const keyColumns = "id, name, role, created_by, created_at, expires_at, last_used_at"
+const keyColumns = "id, name, grants, created_by, created_at, expires_at, last_used_at"
 
 // AddKey keeps a new key under the hash of its secret. The secret must be
 // random, at least 128 bits, since SHA-256 alone protects it. ID must be set.
 func (s *Store) AddKey(ctx context.Context, k Key, secret string) (Key, error) {
 	k.CreatedAt = time.Now().Truncate(time.Millisecond)
 	hash := sha256.Sum256([]byte(secret))
-	_, err := s.write.ExecContext(ctx, "INSERT INTO api_keys (id, name, role, hash, created_by, created_at, expires_at, last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
-		k.ID, k.Name, k.Role, hash[:], k.CreatedBy, millis(k.CreatedAt), millis(k.ExpiresAt))
+	_, err := s.write.ExecContext(ctx, "INSERT INTO api_keys (id, name, grants, hash, created_by, created_at, expires_at, last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+		k.ID, k.Name, grantsText(k.Grants), hash[:], k.CreatedBy, millis(k.CreatedAt), millis(k.ExpiresAt))
 	if unique(err) {
 		return Key{}, fmt.Errorf("key %s: %w", k.ID, ErrExists)
 	}
@@ -87,7 +89,10 @@ func (s *Store) RemoveKey(ctx context.Context, id string) error {
 func scanKey(r row) (Key, error) {
 	var k Key
 	var created, expires, used int64
-	err := r.Scan(&k.ID, &k.Name, &k.Role, &k.CreatedBy, &created, &expires, &used)
+	var grants string
+	if err := r.Scan(&k.ID, &k.Name, &grants, &k.CreatedBy, &created, &expires, &used); err != nil {
+		return k, err
+	}
 	k.CreatedAt, k.ExpiresAt, k.LastUsedAt = fromMillis(created), fromMillis(expires), fromMillis(used)
-	return k, err
+	return k, parseGrants(grants, &k.Grants)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"fengsui/gb28181"
+	"fengsui/internal/rights"
 	"fengsui/internal/store"
 	"fengsui/sip/flow"
 )
@@ -388,7 +390,7 @@ func exec(t *testing.T, path, query string) {
 func TestUsersSignInDataChangesAndEpochRises(t *testing.T) {
 	s := open(t, config(t))
 	ctx := t.Context()
-	admin := store.User{Name: "admin", Role: "administrator", Hash: "$argon2id$1"}
+	admin := store.User{Name: "admin", Roles: []string{"administrator"}, Hash: "$argon2id$1"}
 	if added, err := s.AddFirstUser(ctx, admin); !added || err != nil {
 		t.Fatal(added, err)
 	}
@@ -399,14 +401,14 @@ func TestUsersSignInDataChangesAndEpochRises(t *testing.T) {
 		t.Errorf("AddUser twice = %v", err)
 	}
 	u, err := s.UserByName(ctx, "admin")
-	if err != nil || u.ID == 0 || u.Epoch != 1 || u.Role != "administrator" {
+	if err != nil || u.ID == 0 || u.Epoch != 1 || !slices.Equal(u.Roles, []string{"administrator"}) {
 		t.Fatalf("UserByName = %+v, %v", u, err)
 	}
-	if err := errors.Join(s.SetPassword(ctx, u.ID, "$argon2id$2"), s.SetRole(ctx, u.ID, "viewer", true)); err != nil {
+	if err := errors.Join(s.SetPassword(ctx, u.ID, "$argon2id$2"), s.SetRoles(ctx, u.ID, []string{"viewer", "guards"}, true)); err != nil {
 		t.Fatal(err)
 	}
 	u, err = s.User(ctx, u.ID)
-	if err != nil || u.Hash != "$argon2id$2" || u.Role != "viewer" || !u.Disabled || u.Epoch != 3 {
+	if err != nil || u.Hash != "$argon2id$2" || !slices.Equal(u.Roles, []string{"viewer", "guards"}) || !u.Disabled || u.Epoch != 3 {
 		t.Errorf("after changes: %+v, %v", u, err)
 	}
 	if all, err := s.Users(ctx); err != nil || len(all) != 1 {
@@ -423,11 +425,11 @@ func TestUsersSignInDataChangesAndEpochRises(t *testing.T) {
 func TestKeysAreFoundBySecretAlone(t *testing.T) {
 	s := open(t, config(t))
 	ctx := t.Context()
-	k, err := s.AddKey(ctx, store.Key{ID: "k1", Name: "nvr", Role: "viewer", CreatedBy: "admin"}, "fsk_secret")
+	k, err := s.AddKey(ctx, store.Key{ID: "k1", Name: "nvr", Grants: []rights.Grant{{Act: rights.Look, Subtree: "*"}}, CreatedBy: "admin"}, "fsk_secret")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.KeyBySecret(ctx, "fsk_secret"); err != nil || got != k {
+	if got, err := s.KeyBySecret(ctx, "fsk_secret"); err != nil || !reflect.DeepEqual(got, k) {
 		t.Errorf("KeyBySecret = %+v, %v, want %+v", got, err, k)
 	}
 	if _, err := s.KeyBySecret(ctx, "fsk_guess"); !errors.Is(err, store.ErrNotFound) {

@@ -5,23 +5,24 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
 // User is someone who signs in.
 type User struct {
-	ID   int64
-	Name string
-	Role string
-	Hash string // argon2id, PHC string; never a password
-	// Epoch rises when the user's sessions must end: a new password, another role.
+	ID    int64
+	Name  string
+	Roles []string // names without blanks
+	Hash  string   // argon2id, PHC string; never a password
+	// Epoch rises when the user's sessions must end: a new password, other roles.
 	Epoch      int64
 	Disabled   bool
 	CreatedAt  time.Time
 	PasswordAt time.Time
 }
 
-const userColumns = "id, name, role, hash, epoch, disabled, created_at, password_at"
+const userColumns = "id, name, roles, hash, epoch, disabled, created_at, password_at"
 
 // AddUser keeps a new user and returns it with its ID, or reports [ErrExists].
 func (s *Store) AddUser(ctx context.Context, u User) (User, error) {
@@ -59,8 +60,8 @@ type execer interface {
 func addUser(ctx context.Context, db execer, u User) (User, error) {
 	u.CreatedAt = time.Now().Truncate(time.Millisecond)
 	u.PasswordAt, u.Epoch = u.CreatedAt, 1
-	res, err := db.ExecContext(ctx, "INSERT INTO users (name, role, hash, epoch, disabled, created_at, password_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		u.Name, u.Role, u.Hash, u.Epoch, flag(u.Disabled), millis(u.CreatedAt), millis(u.PasswordAt))
+	res, err := db.ExecContext(ctx, "INSERT INTO users (name, roles, hash, epoch, disabled, created_at, password_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		u.Name, strings.Join(u.Roles, " "), u.Hash, u.Epoch, flag(u.Disabled), millis(u.CreatedAt), millis(u.PasswordAt))
 	if err != nil {
 		return u, err
 	}
@@ -115,9 +116,9 @@ func (s *Store) SetPassword(ctx context.Context, id int64, hash string) error {
 	return s.changeUser(ctx, id, "hash = ?, epoch = epoch + 1, password_at = ?", hash, millis(time.Now()))
 }
 
-// SetRole gives a user another role, disables it or not, and ends its sessions.
-func (s *Store) SetRole(ctx context.Context, id int64, role string, disabled bool) error {
-	return s.changeUser(ctx, id, "role = ?, disabled = ?, epoch = epoch + 1", role, flag(disabled))
+// SetRoles gives a user other roles, disables it or not, and ends its sessions.
+func (s *Store) SetRoles(ctx context.Context, id int64, roles []string, disabled bool) error {
+	return s.changeUser(ctx, id, "roles = ?, disabled = ?, epoch = epoch + 1", strings.Join(roles, " "), flag(disabled))
 }
 
 func (s *Store) changeUser(ctx context.Context, id int64, set string, args ...any) error {
@@ -161,7 +162,9 @@ type row interface{ Scan(dest ...any) error }
 func scanUser(r row) (User, error) {
 	var u User
 	var created, password int64
-	err := r.Scan(&u.ID, &u.Name, &u.Role, &u.Hash, &u.Epoch, &u.Disabled, &created, &password)
+	var roles string
+	err := r.Scan(&u.ID, &u.Name, &roles, &u.Hash, &u.Epoch, &u.Disabled, &created, &password)
+	u.Roles = strings.Fields(roles)
 	u.CreatedAt, u.PasswordAt = fromMillis(created), fromMillis(password)
 	return u, err
 }

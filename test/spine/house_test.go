@@ -26,6 +26,7 @@ import (
 	"fengsui/configs"
 	"fengsui/gb28181"
 	"fengsui/internal/app"
+	"fengsui/internal/rights"
 	"fengsui/internal/sim"
 	"fengsui/internal/store"
 	"fengsui/sip/siptest"
@@ -109,9 +110,9 @@ var furnished = sync.OnceValues(func() (files map[string][]byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.AddKey(context.Background(), store.Key{ID: "spine", Name: "spine", Role: "administrator", CreatedBy: "admin"}, apiKey)
+	_, err = s.AddKey(context.Background(), store.Key{ID: "spine", Name: "spine", Grants: []rights.Grant{{Act: rights.Admin, Subtree: rights.Everywhere}}, CreatedBy: "admin"}, apiKey)
 	if err == nil {
-		_, err = s.AddFirstUser(context.Background(), store.User{Name: "admin", Role: "administrator", Hash: "none"})
+		_, err = s.AddFirstUser(context.Background(), store.User{Name: "admin", Roles: []string{rights.Administrator}, Hash: "none"})
 	}
 	if err = errors.Join(err, s.Close()); err != nil {
 		return nil, err

@@ -98,7 +98,7 @@ func TestNoSecretIsLoggedOrTraced(t *testing.T) {
 	}
 
 	// People: sign-in, a wrong one, a token in an address, a play address.
-	h.must("POST", "/api/v1/users", map[string]any{"username": "eve", "password": person, "role": "administrator"}, nil)
+	h.must("POST", "/api/v1/users", map[string]any{"username": "eve", "password": person, "roles": []string{"administrator"}}, nil)
 	var session struct{ Token string }
 	h.must("POST", "/api/v1/sessions", map[string]any{"username": "eve", "password": person}, &session)
 	if p, err := h.call(context.Background(), "POST", "/api/v1/sessions", map[string]any{"username": "eve", "password": wrong}, nil); err != nil || p == nil {

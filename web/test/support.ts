@@ -8,7 +8,7 @@ import { i18n } from '../src/i18n'
 
 /** signIn makes a session that lasts so many ms. */
 export function signIn(ms = 60_000): void {
-  saveSession({ token: 'word', expires: Date.now() + ms, username: 'admin', role: 'administrator' })
+  saveSession({ token: 'word', expires: Date.now() + ms, username: 'admin', roles: ['administrator'], acts: ['look', 'ptz', 'playback', 'talk', 'configure', 'admin'] })
 }
 
 export interface Call {

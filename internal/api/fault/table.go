@@ -35,6 +35,11 @@ const (
 	UnknownUser   Code = 114009
 	UserExists    Code = 114010
 	LastAdmin     Code = 114011
+	UnknownRole   Code = 114012
+	RoleExists    Code = 114013
+	RoleFixed     Code = 114014
+	RoleInUse     Code = 114015
+	BadGrant      Code = 114016
 	SignInBusy    Code = 115001
 
 	BadID          Code = 124001
@@ -125,8 +130,8 @@ var table = []Fault{
 		Text{"Check both; the first administrator's password is in admin-password in the data folder.", "请核对；首个管理员的密码保存在数据目录的 admin-password 文件中。"}},
 	{SessionEnded, "session_ended", 401, Text{"The session or key is no longer valid", "会话或密钥已失效"},
 		Text{"Sign in again, or use another key.", "请重新登录，或更换密钥。"}},
-	{NotAllowed, "not_allowed", 403, Text{"Your role does not allow this", "当前角色没有此权限"},
-		Text{"Ask an administrator to do it or to raise your role.", "请联系管理员操作或提升角色。"}},
+	{NotAllowed, "not_allowed", 403, Text{"You have not the right to do this", "没有此操作的权限"},
+		Text{"Ask an administrator to do it, or for a role that has the right at this place.", "请联系管理员操作，或申请在该范围内具有此权限的角色。"}},
 	{TooManyLogins, "too_many_logins", 429, Text{"Too many failed sign-ins", "登录失败次数过多"},
 		Text{"Wait as long as Retry-After says, then try again.", "请等待 Retry-After 指示的时间后重试。"}},
 	{BadPlayToken, "bad_play_token", 401, Text{"The play address is not signed or has expired", "播放地址未签名或已过期"},
@@ -141,6 +146,16 @@ var table = []Fault{
 		Text{"Choose another name, or change the existing user.", "请换一个用户名，或修改已有用户。"}},
 	{LastAdmin, "last_administrator", 409, Text{"The last administrator cannot be removed", "不能移除最后一个管理员"},
 		Text{"Make another user administrator first.", "请先将另一用户设为管理员。"}},
+	{UnknownRole, "unknown_role", 404, Text{"There is no such role", "角色不存在"},
+		Text{"List the roles: GET /api/v1/roles.", "请通过 GET /api/v1/roles 查看角色列表。"}},
+	{RoleExists, "role_exists", 409, Text{"There is already a role of this name", "角色名已存在"},
+		Text{"Choose another name, or change the existing role.", "请换一个角色名，或修改已有角色。"}},
+	{RoleFixed, "role_fixed", 409, Text{"A built-in role cannot be changed", "内置角色不可修改"},
+		Text{"Add a role of your own with the grants that you want.", "请新建角色并设置所需的权限。"}},
+	{RoleInUse, "role_in_use", 409, Text{"Users still have this role", "仍有用户使用该角色"},
+		Text{"Give those users other roles first.", "请先为这些用户更换角色。"}},
+	{BadGrant, "bad_grant", 422, Text{"A grant can mean nothing", "权限项无效"},
+		Text{"Give an act, and as subtree *, a device, or device/item as the tree's roots are written; admin only with *.", "请给出操作，以及范围：*、设备、或设备/节点（与资源树的 root 相同）；admin 只能用于 *。"}},
 	{SignInBusy, "sign_in_busy", 503, Text{"Too many sign-ins at once", "同时登录的请求过多"},
 		Text{"Try again after some seconds; programs should use an API key.", "请数秒后重试；程序请使用 API 密钥。"}},
 

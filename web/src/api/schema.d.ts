@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Refused registrations with the reason
-         * @description One row for each ID, address and check; newest first. Needs role operator.
+         * @description One row for each ID, address and check; newest first. Needs the right to configure.
          */
         get: operations["list-attempts"];
         put?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Let a device register
-         * @description Provisions it, approved. Needs role administrator.
+         * @description Provisions it, approved. Needs the right to admin.
          */
         post: operations["approve-attempt"];
         delete?: never;
@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Addresses kept away for a time
-         * @description Newest first. Needs role operator.
+         * @description Newest first. Needs the right to configure.
          */
         get: operations["list-bans"];
         put?: never;
@@ -76,7 +76,7 @@ export interface paths {
         post?: never;
         /**
          * Let an address in again
-         * @description Needs role administrator.
+         * @description Needs the right to admin.
          */
         delete: operations["remove-ban"];
         options?: never;
@@ -93,7 +93,7 @@ export interface paths {
         };
         /**
          * Channels of all devices
-         * @description Needs role viewer.
+         * @description Needs the right to look; only what the caller has it for is shown or done.
          */
         get: operations["list-channels"];
         put?: never;
@@ -113,13 +113,13 @@ export interface paths {
         };
         /**
          * Devices
-         * @description Provisioned ones and those that registered. Needs role viewer.
+         * @description Provisioned ones and those that registered. Needs the right to look; only what the caller has it for is shown or done.
          */
         get: operations["list-devices"];
         put?: never;
         /**
          * Provision a device
-         * @description One that registered by the common password can be provisioned too. Needs role administrator.
+         * @description One that registered by the common password can be provisioned too. Needs the right to admin.
          */
         post: operations["add-device"];
         delete?: never;
@@ -137,21 +137,21 @@ export interface paths {
         };
         /**
          * One device
-         * @description Needs role viewer.
+         * @description Needs the right to look.
          */
         get: operations["get-device"];
         put?: never;
         post?: never;
         /**
          * Remove a device
-         * @description With its registration and channels. While the common password lets it, it can register again. Needs role administrator.
+         * @description With its registration and channels. While the common password lets it, it can register again. Needs the right to admin.
          */
         delete: operations["remove-device"];
         options?: never;
         head?: never;
         /**
          * Change a device
-         * @description What is absent stays. One that was not provisioned becomes so. Needs role administrator.
+         * @description What is absent stays. One that was not provisioned becomes so. Needs the right to admin.
          */
         patch: operations["change-device"];
         trace?: never;
@@ -165,13 +165,13 @@ export interface paths {
         };
         /**
          * How much of a device's catalog has arrived
-         * @description Needs role viewer.
+         * @description Needs the right to look.
          */
         get: operations["get-catalog"];
         put?: never;
         /**
          * Ask a device for its catalog again
-         * @description One query at a time for each device; what is missing is asked for again. Needs role operator.
+         * @description One query at a time for each device; what is missing is asked for again. Needs the right to configure.
          */
         post: operations["query-catalog"];
         delete?: never;
@@ -189,7 +189,7 @@ export interface paths {
         };
         /**
          * Channels of a device
-         * @description Needs role viewer.
+         * @description Needs the right to look.
          */
         get: operations["list-device-channels"];
         put?: never;
@@ -209,7 +209,7 @@ export interface paths {
         };
         /**
          * One channel
-         * @description Needs role viewer.
+         * @description Needs the right to look.
          */
         get: operations["get-channel"];
         put?: never;
@@ -229,18 +229,18 @@ export interface paths {
         };
         /**
          * State of a subscription
-         * @description Needs role viewer.
+         * @description Needs the right to look.
          */
         get: operations["get-subscription"];
         /**
          * Subscribe or not
-         * @description Does not wait for the device: the state is pending until it answers. Needs role operator.
+         * @description Does not wait for the device: the state is pending until it answers. Needs the right to configure.
          */
         put: operations["put-subscription"];
         post?: never;
         /**
          * Unsubscribe
-         * @description Needs role operator.
+         * @description Needs the right to configure.
          */
         delete: operations["remove-subscription"];
         options?: never;
@@ -257,7 +257,7 @@ export interface paths {
         };
         /**
          * Server-sent events
-         * @description Each has id and data, a JSON object {id, at, type, device, channel, trace, data}. Last-Event-ID, or ?last_event_id=, replays what came after it; 0 replays all that is kept. An event of type lost says that some in between are no longer kept: read again what you show. ?device= and ?type= (prefixes, by comma) narrow it. Needs role viewer; ?token= is taken too.
+         * @description Each has id and data, a JSON object {id, at, type, device, channel, trace, data}. Last-Event-ID, or ?last_event_id=, replays what came after it; 0 replays all that is kept. An event of type lost says that some in between are no longer kept: read again what you show. ?device= and ?type= (prefixes, by comma) narrow it. ?token= is taken too. Needs the right to look; only what the caller has it for is shown or done.
          */
         get: operations["watch-events"];
         put?: never;
@@ -277,13 +277,13 @@ export interface paths {
         };
         /**
          * API keys
-         * @description Needs role administrator.
+         * @description Needs the right to admin.
          */
         get: operations["list-keys"];
         put?: never;
         /**
          * Make an API key
-         * @description Needs role administrator.
+         * @description Needs the right to admin.
          */
         post: operations["add-key"];
         delete?: never;
@@ -304,12 +304,64 @@ export interface paths {
         post?: never;
         /**
          * Delete an API key
-         * @description Needs role administrator.
+         * @description Needs the right to admin.
          */
         delete: operations["remove-key"];
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Roles: lists of grants
+         * @description viewer, operator and administrator are always there. Needs the right to admin.
+         */
+        get: operations["list-roles"];
+        put?: never;
+        /**
+         * Add a role
+         * @description A grant allows an act in a subtree: *, a device, or device/item as the tree's roots are written. Each act includes look. Needs the right to admin.
+         */
+        post: operations["add-role"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roles/{role}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One role
+         * @description Needs the right to admin.
+         */
+        get: operations["get-role"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a role that nobody has
+         * @description Needs the right to admin.
+         */
+        delete: operations["remove-role"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a role
+         * @description Holds from the next request of those who have it. Needs the right to admin.
+         */
+        patch: operations["change-role"];
         trace?: never;
     };
     "/api/v1/sessions": {
@@ -328,7 +380,7 @@ export interface paths {
         post: operations["sign-in"];
         /**
          * Sign out
-         * @description Ends the session whose token the call carries. Needs role viewer.
+         * @description Ends the session whose token the call carries. For all who are signed in.
          */
         delete: operations["sign-out-short"];
         options?: never;
@@ -345,14 +397,14 @@ export interface paths {
         };
         /**
          * Who is signed in
-         * @description Needs role viewer.
+         * @description For all who are signed in.
          */
         get: operations["who-am-i"];
         put?: never;
         post?: never;
         /**
          * Sign out
-         * @description Ends the session whose token the call carries. Needs role viewer.
+         * @description Ends the session whose token the call carries. For all who are signed in.
          */
         delete: operations["sign-out"];
         options?: never;
@@ -369,13 +421,13 @@ export interface paths {
         };
         /**
          * Running streams
-         * @description Needs role viewer.
+         * @description Needs the right to look; only what the caller has it for is shown or done.
          */
         get: operations["list-streams"];
         put?: never;
         /**
          * Start a stream, or join a running one
-         * @description Answers when the first key frame is in: one INVITE however many callers. A failure tells by its stages how far it came. Needs role viewer.
+         * @description Answers when the first key frame is in: one INVITE however many callers. A failure tells by its stages how far it came. Needs the right to look; only what the caller has it for is shown or done.
          */
         post: operations["start-stream"];
         delete?: never;
@@ -393,14 +445,14 @@ export interface paths {
         };
         /**
          * One stream with statistics and fresh play addresses
-         * @description Needs role viewer.
+         * @description Needs the right to look; only what the caller has it for is shown or done.
          */
         get: operations["get-stream"];
         put?: never;
         post?: never;
         /**
          * End a stream for all its viewers
-         * @description Needs role operator.
+         * @description Needs the right to configure; only what the caller has it for is shown or done.
          */
         delete: operations["stop-stream"];
         options?: never;
@@ -417,7 +469,7 @@ export interface paths {
         };
         /**
          * Version, counts and addresses
-         * @description Needs role viewer.
+         * @description For all who are signed in.
          */
         get: operations["get-system"];
         put?: never;
@@ -437,7 +489,7 @@ export interface paths {
         };
         /**
          * The last seconds of the execution trace, as go tool trace reads it
-         * @description Needs telemetry.flight_recorder and role administrator; ?token= is taken too.
+         * @description Needs telemetry.flight_recorder; ?token= is taken too. Needs the right to admin.
          */
         get: operations["get-flight"];
         put?: never;
@@ -457,7 +509,7 @@ export interface paths {
         };
         /**
          * Connections, sockets and viewers that are open, whose they are, and which have lost their owner
-         * @description The longest open first. Needs role administrator.
+         * @description The longest open first. Needs the right to admin.
          */
         get: operations["list-leaks"];
         put?: never;
@@ -477,7 +529,7 @@ export interface paths {
         };
         /**
          * What can be profiled
-         * @description Needs role administrator.
+         * @description Needs the right to admin.
          */
         get: operations["list-profiles"];
         put?: never;
@@ -497,7 +549,7 @@ export interface paths {
         };
         /**
          * A profile as go tool pprof reads it
-         * @description debug=1 answers text, debug=2 the stacks of all goroutines. cpu, block and mutex are recorded for seconds (1 to 60, default 10), one at a time. Needs role administrator; ?token= is taken too.
+         * @description debug=1 answers text, debug=2 the stacks of all goroutines. cpu, block and mutex are recorded for seconds (1 to 60, default 10), one at a time. ?token= is taken too. Needs the right to admin.
          */
         get: operations["get-profile"];
         put?: never;
@@ -517,7 +569,7 @@ export interface paths {
         };
         /**
          * SIP messages as sent and received
-         * @description Oldest first, from memory (trace.memory, trace.keep), each with its arrow in a ladder diagram. Needs role operator.
+         * @description Oldest first, from memory (trace.memory, trace.keep), each with its arrow in a ladder diagram. Needs the right to admin.
          */
         get: operations["get-trace"];
         put?: never;
@@ -537,7 +589,7 @@ export interface paths {
         };
         /**
          * The same as a capture file
-         * @description Takes the parameters of /api/v1/trace. Needs role operator; ?token= is taken too.
+         * @description Takes the parameters of /api/v1/trace. ?token= is taken too. Needs the right to admin.
          */
         get: operations["get-trace-pcap"];
         put?: never;
@@ -557,7 +609,7 @@ export interface paths {
         };
         /**
          * Peers whose every message is kept
-         * @description Needs role operator.
+         * @description Needs the right to admin.
          */
         get: operations["list-trace-watches"];
         put?: never;
@@ -578,13 +630,13 @@ export interface paths {
         get?: never;
         /**
          * Keep every REGISTER and keepalive of a peer for a time
-         * @description Of others only the last three of each are kept. At most 32 peers at a time; again for one that is watched sets a new end. Needs role operator.
+         * @description Of others only the last three of each are kept. At most 32 peers at a time; again for one that is watched sets a new end. Needs the right to admin.
          */
         put: operations["put-trace-watch"];
         post?: never;
         /**
          * End it before its time
-         * @description Needs role operator.
+         * @description Needs the right to admin.
          */
         delete: operations["remove-trace-watch"];
         options?: never;
@@ -601,7 +653,7 @@ export interface paths {
         };
         /**
          * One level of the resource tree
-         * @description Without root: the devices. Needs role viewer.
+         * @description Without root: the devices. Needs the right to look; only what the caller has it for is shown or done.
          */
         get: operations["get-tree"];
         put?: never;
@@ -621,13 +673,13 @@ export interface paths {
         };
         /**
          * Users
-         * @description Needs role administrator.
+         * @description Needs the right to admin.
          */
         get: operations["list-users"];
         put?: never;
         /**
          * Add a user
-         * @description Needs role administrator.
+         * @description Needs the right to admin.
          */
         post: operations["add-user"];
         delete?: never;
@@ -646,7 +698,7 @@ export interface paths {
         get?: never;
         /**
          * Change one's own password
-         * @description Ends all sessions of the user, this one included. Needs role viewer.
+         * @description Ends all sessions of the user, this one included. For all who are signed in.
          */
         put: operations["change-own-password"];
         post?: never;
@@ -668,14 +720,14 @@ export interface paths {
         post?: never;
         /**
          * Remove a user
-         * @description Needs role administrator.
+         * @description Needs the right to admin.
          */
         delete: operations["remove-user"];
         options?: never;
         head?: never;
         /**
-         * Change role or password, disable
-         * @description Ends the user's sessions. Needs role administrator.
+         * Change roles or password, disable
+         * @description Ends the user's sessions. Needs the right to admin.
          */
         patch: operations["change-user"];
         trace?: never;
@@ -689,7 +741,7 @@ export interface paths {
         };
         /**
          * Live picture as HTTP-FLV
-         * @description file is {device}_{channel}.flv, or {device}_{channel}_sub.flv. Invites the channel if nobody watches it yet. Takes ?token= of a play address, or Bearer.
+         * @description file is {device}_{channel}.flv, or {device}_{channel}_sub.flv. Invites the channel if nobody watches it yet. Takes ?token= of a play address, or Bearer. Needs the right to look.
          */
         get: operations["watch-flv"];
         put?: never;
@@ -711,7 +763,7 @@ export interface paths {
         put?: never;
         /**
          * Live picture by WebRTC (WHEP)
-         * @description The body is an SDP offer, the answer 201 with an SDP answer; DELETE the address in Location to end. Takes ?token= of a play address, or Bearer.
+         * @description The body is an SDP offer, the answer 201 with an SDP answer; DELETE the address in Location to end. Takes ?token= of a play address, or Bearer. Needs the right to look.
          */
         post: operations["watch-whep"];
         delete?: never;
@@ -1010,6 +1062,18 @@ export interface components {
             /** @description as given; secrets are left out */
             value?: unknown;
         };
+        GrantView: {
+            /**
+             * @description each includes look, admin all
+             * @enum {string}
+             */
+            act: "look" | "ptz" | "playback" | "talk" | "configure" | "admin";
+            /**
+             * @description * = everywhere, else a device or device/item as the tree's roots are written
+             * @example *
+             */
+            subtree: string;
+        };
         JobOutputBody: {
             job: components["schemas"]["JobView"];
         };
@@ -1063,12 +1127,9 @@ export interface components {
              * @example 2026-11-20T08:00:00.000Z
              */
             expires_at?: string;
+            /** @description what the key may */
+            grants: components["schemas"]["GrantView"][];
             name: string;
-            /**
-             * @default viewer
-             * @enum {string}
-             */
-            role?: "viewer" | "operator" | "administrator";
         };
         KeyView: {
             /**
@@ -1083,6 +1144,8 @@ export interface components {
              * @example 2026-11-20T08:00:00.000Z
              */
             expires_at?: string;
+            /** @description what the key may */
+            grants: components["schemas"]["GrantView"][];
             id: string;
             /**
              * Format: date-time
@@ -1091,8 +1154,6 @@ export interface components {
              */
             last_used_at?: string;
             name: string;
-            /** @enum {string} */
-            role: "viewer" | "operator" | "administrator";
         };
         LeaseView: {
             /**
@@ -1189,6 +1250,14 @@ export interface components {
              */
             total: number;
         };
+        ListOutputRoleViewBody: {
+            items: components["schemas"]["RoleView"][];
+            /**
+             * Format: int64
+             * @description of all pages
+             */
+            total: number;
+        };
         ListOutputStreamViewBody: {
             items: components["schemas"]["StreamView"][];
             /**
@@ -1218,13 +1287,14 @@ export interface components {
             username: string;
         };
         LoginOutputBody: {
+            /** @description allowed at least somewhere */
+            acts: ("look" | "ptz" | "playback" | "talk" | "configure" | "admin")[];
             /**
              * Format: date-time
              * @example 2026-11-20T08:00:00.000Z
              */
             expires_at: string;
-            /** @enum {string} */
-            role: "viewer" | "operator" | "administrator";
+            roles: string[];
             token: string;
             username: string;
         };
@@ -1276,6 +1346,8 @@ export interface components {
              * @example 2026-11-20T08:00:00.000Z
              */
             expires_at?: string;
+            /** @description what the key may */
+            grants: components["schemas"]["GrantView"][];
             id: string;
             /** @description shown this once; only its hash is kept */
             key: string;
@@ -1286,8 +1358,6 @@ export interface components {
              */
             last_used_at?: string;
             name: string;
-            /** @enum {string} */
-            role: "viewer" | "operator" | "administrator";
         };
         NodeView: {
             channel?: components["schemas"]["ChannelView"];
@@ -1449,6 +1519,37 @@ export interface components {
             name: string;
             /** @description it takes the time that the parameter seconds says, one at a time */
             recorded: boolean;
+        };
+        RoleInputBody: {
+            about?: string;
+            grants: components["schemas"]["GrantView"][];
+            name: string;
+        };
+        RolePatchBody: {
+            about?: string;
+            grants?: components["schemas"]["GrantView"][];
+        };
+        RoleView: {
+            about: string;
+            /** @description cannot be changed */
+            builtin: boolean;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            created_at?: string;
+            grants: components["schemas"]["GrantView"][];
+            name: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            updated_at?: string;
+            /**
+             * Format: int64
+             * @description who have it
+             */
+            users: number;
         };
         RoutineView: {
             /**
@@ -1616,10 +1717,20 @@ export interface components {
              * Format: int64
              * @description seconds at a time; absent = as configured
              */
+            expires?: number;
+            /**
+             * Format: int64
+             * @description of position: seconds between two reports, at most 86400; of the others: another name for expires
+             */
             interval?: number;
         };
         SubscriptionView: {
             enabled: boolean;
+            /**
+             * Format: int64
+             * @description seconds asked for at a time
+             */
+            expires: number;
             /**
              * Format: date-time
              * @example 2026-11-20T08:00:00.000Z
@@ -1627,13 +1738,14 @@ export interface components {
             expires_at?: string;
             /**
              * Format: int64
-             * @description seconds asked for at a time
+             * @description of position: seconds between two reports; of the others: as expires
              */
             interval: number;
             /** @enum {string} */
-            kind: "catalog";
+            kind: "catalog" | "alarm" | "position" | "ptz";
             /**
              * Format: date-time
+             * @description the last report, by NOTIFY or MESSAGE, asked for or not
              * @example 2026-11-20T08:00:00.000Z
              */
             last_notify_at?: string;
@@ -1705,15 +1817,14 @@ export interface components {
         };
         UserInputBody: {
             password: string;
-            /** @enum {string} */
-            role: "viewer" | "operator" | "administrator";
+            /** @description viewer, operator, administrator, or such as were added */
+            roles: string[];
             username: string;
         };
         UserPatchBody: {
             disabled?: boolean;
             password?: string;
-            /** @enum {string} */
-            role?: "viewer" | "operator" | "administrator";
+            roles?: string[];
         };
         UserView: {
             /**
@@ -1730,8 +1841,7 @@ export interface components {
              * @example 2026-11-20T08:00:00.000Z
              */
             password_at?: string;
-            /** @enum {string} */
-            role: "viewer" | "operator" | "administrator";
+            roles: string[];
             username: string;
         };
         WatchInputBody: {
@@ -1770,14 +1880,15 @@ export interface components {
             until: string;
         };
         WhoOutputBody: {
+            /** @description allowed at least somewhere */
+            acts: ("look" | "ptz" | "playback" | "talk" | "configure" | "admin")[];
             /**
              * Format: date-time
              * @description end of the session
              * @example 2026-11-20T08:00:00.000Z
              */
             expires_at?: string;
-            /** @enum {string} */
-            role: "viewer" | "operator" | "administrator";
+            roles: string[];
             username: string;
             /**
              * @description how the caller signed in
@@ -2296,7 +2407,7 @@ export interface operations {
             path: {
                 /** @description 20 digits */
                 device: string;
-                /** @description catalog */
+                /** @description catalog, alarm, position or ptz */
                 kind: string;
             };
             cookie?: never;
@@ -2330,7 +2441,7 @@ export interface operations {
             path: {
                 /** @description 20 digits */
                 device: string;
-                /** @description catalog */
+                /** @description catalog, alarm, position or ptz */
                 kind: string;
             };
             cookie?: never;
@@ -2368,7 +2479,7 @@ export interface operations {
             path: {
                 /** @description 20 digits */
                 device: string;
-                /** @description catalog */
+                /** @description catalog, alarm, position or ptz */
                 kind: string;
             };
             cookie?: never;
@@ -2514,6 +2625,171 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-roles": {
+        parameters: {
+            query?: {
+                /** @description from 1 */
+                page?: number;
+                page_size?: number;
+                /** @description text to look for, in any case */
+                q?: string;
+                /** @description field to sort by; a minus before it turns the order */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputRoleViewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "add-role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleInputBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                role: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                role: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "change-role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                role: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RolePatchBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleView"];
+                };
             };
             /** @description Error */
             default: {
@@ -2953,7 +3229,7 @@ export interface operations {
                 since?: string;
                 /** @description the newest so many */
                 page_size?: number;
-                /** @description false shows passwords, tokens, keys and Digest responses: for administrators, and written to the log */
+                /** @description false shows passwords, tokens, keys and Digest responses: written to the log */
                 redact?: boolean;
             };
             header?: never;

@@ -1,16 +1,16 @@
 import { computed, shallowRef } from 'vue'
-import type { Role } from './types'
+import type { Act } from './types'
 
 const KEY = 'fengsui.session'
 const LONGEST_TIMER = 2 ** 31 - 1 // ms that setTimeout can hold
-const RANK: Record<Role, number> = { viewer: 1, operator: 2, administrator: 3 }
 
 /** Who is signed in, until when. expires is in ms since 1970. */
 export interface Session {
   token: string
   expires: number
   username?: string
-  role?: Role
+  roles?: string[]
+  acts?: Act[]
 }
 
 const current = shallowRef<Session | undefined>(load())
@@ -30,10 +30,10 @@ export function token(): string {
   return ''
 }
 
-/** may reports whether the user has at least this role. One of unknown role is let try: the server decides. */
-export function may(role: Role): boolean {
-  const own = current.value?.role
-  return !own || RANK[own] >= RANK[role]
+/** may reports whether the user has the right to this act somewhere. One of unknown rights is let try: the server decides. */
+export function may(act: Act): boolean {
+  const own = current.value?.acts
+  return !own || own.includes(act)
 }
 
 export function saveSession(s: Session): void {

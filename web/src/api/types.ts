@@ -16,7 +16,11 @@ export type Routine = Schemas['RoutineView']
 export type Watch = Schemas['WatchView']
 export type Job = Schemas['JobView']
 export type System = Schemas['SystemOutputBody']
-export type Role = Schemas['LoginOutputBody']['role']
+export type Act = Schemas['LoginOutputBody']['acts'][number]
+export type Role = Schemas['RoleView']
+export type Grant = Schemas['GrantView']
+export type User = Schemas['UserView']
+export type ApiKey = Schemas['KeyView']
 export type MediaTransport = NonNullable<Schemas['DeviceInputBody']['media_transport']>
 export type Profile = NonNullable<Schemas['StreamInputBody']['profile']>
 
