@@ -66,11 +66,31 @@ var messages = map[string]manscdp.Body{
 		SN: 71, DeviceID: camera, SnapNum: 2, Interval: 1,
 		UploadURL: "http://192.0.2.10/snap", SessionID: "6f1d0c8e-2b7a-4c55-9f0e-5d8a1b2c3d4e",
 	},
-	"answer_devicecontrol": manscdp.Answer{CmdType: manscdp.CmdDeviceControl, SN: 64, DeviceID: camera, OK: true},
-	"answer_deviceconfig":  manscdp.Answer{CmdType: manscdp.CmdDeviceConfig, SN: 71, DeviceID: camera, OK: true},
-	"answer_refused":       manscdp.Answer{CmdType: manscdp.CmdDeviceControl, SN: 64, DeviceID: camera},
-	"answer_alarm":         manscdp.Answer{CmdType: manscdp.CmdAlarm, SN: 5, DeviceID: sensor, OK: true},
-	"answer_broadcast":     manscdp.Answer{CmdType: manscdp.CmdBroadcast, SN: 992, DeviceID: speaker, OK: true},
+	"query_recordinfo_2016": manscdp.RecordQuery{
+		SN: 17, DeviceID: camera, StartTime: "2024-05-01T00:00:00", EndTime: "2024-05-01T23:59:59", Type: "all",
+	},
+	"query_recordinfo_full_2016": manscdp.RecordQuery{
+		SN: 18, DeviceID: camera, StartTime: "2024-05-01T00:00:00", EndTime: "2024-05-01T23:59:59", FilePath: "/rec", Address: "A",
+		Secrecy: 1, Type: "alarm", RecorderID: "34020000003000000001", Indistinct: true,
+	},
+	"query_recordinfo_2022": manscdp.RecordQuery{
+		SN: 17, DeviceID: camera, StartTime: "2024-05-01T00:00:00", EndTime: "2024-05-01T23:59:59", Type: "all",
+		Stream: ptr(0), AlarmMethod: "5", AlarmType: "2",
+	},
+	"response_recordinfo_2016": manscdp.RecordResponse{SN: 17, DeviceID: camera, Name: "大门", SumNum: 1, Items: []manscdp.RecordItem{{
+		DeviceID: camera, Name: "大门", FilePath: "/rec/1.ps", Address: "A", StartTime: "2024-05-01T08:00:00", EndTime: "2024-05-01T09:00:00",
+		Type: "time", RecorderID: "34020000003000000001", FileSize: "104857600",
+	}}},
+	"response_recordinfo_2022": manscdp.RecordResponse{SN: 17, DeviceID: camera, Name: "大门", SumNum: 2, Items: []manscdp.RecordItem{{
+		DeviceID: camera, Name: "大门", FilePath: "/rec/1.ps", Address: "A", StartTime: "2024-05-01T08:00:00", EndTime: "2024-05-01T09:00:00",
+		Type: "time", RecorderID: "34020000003000000001", FileSize: "104857600", Location: "34020000001180000001", Stream: ptr(0),
+	}}, ExtraInfo: []string{"disk 1"}},
+	"response_recordinfo_none": manscdp.RecordResponse{SN: 17, DeviceID: camera, Name: "大门"},
+	"answer_devicecontrol":     manscdp.Answer{CmdType: manscdp.CmdDeviceControl, SN: 64, DeviceID: camera, OK: true},
+	"answer_deviceconfig":      manscdp.Answer{CmdType: manscdp.CmdDeviceConfig, SN: 71, DeviceID: camera, OK: true},
+	"answer_refused":           manscdp.Answer{CmdType: manscdp.CmdDeviceControl, SN: 64, DeviceID: camera},
+	"answer_alarm":             manscdp.Answer{CmdType: manscdp.CmdAlarm, SN: 5, DeviceID: sensor, OK: true},
+	"answer_broadcast":         manscdp.Answer{CmdType: manscdp.CmdBroadcast, SN: 992, DeviceID: speaker, OK: true},
 
 	"notify_alarm": manscdp.AlarmNotify{
 		SN: 5, DeviceID: sensor, Priority: 1, Method: manscdp.ByVideo, Time: moment, Description: "越界",
@@ -181,6 +201,10 @@ func view(m *manscdp.Message, like manscdp.Body) (manscdp.Body, error) {
 		return m.AsDeviceControl()
 	case manscdp.SnapShotConfig:
 		return m.AsSnapShotConfig()
+	case manscdp.RecordQuery:
+		return m.AsRecordQuery()
+	case manscdp.RecordResponse:
+		return m.AsRecordResponse()
 	case manscdp.Answer:
 		return m.AsAnswer()
 	case manscdp.AlarmNotify:
