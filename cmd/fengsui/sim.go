@@ -31,6 +31,8 @@ type simCmd struct {
 	Keepalive  time.Duration `help:"Interval of keepalives." default:"60s"`
 	Expires    time.Duration `help:"Time a registration lasts." default:"1h"`
 	Rate       int           `help:"First registrations a second." default:"1000"`
+	Records    int           `help:"Recordings of each channel and day; -1 is none." default:"96"`
+	RecordPart int           `help:"Recordings in one message of a list." default:"2"`
 	MaxStreams int           `help:"Streams of each device before it answers 486; 0 is no limit."`
 	Expect     []string      `help:"What must have happened at the end: registered, keepalive, catalog, subscribe, invite or stream, each with =N. Repeatable." placeholder:"WHAT[=N]"`
 	For        time.Duration `help:"End after this time; default at interrupt."`
@@ -49,7 +51,7 @@ func (s simCmd) Run(c *console) error {
 		Devices: s.Devices, Channels: s.Channels, FirstID: gb28181.ID(s.FirstID),
 		Transport: s.Transport, Video: media.Codec(strings.ToUpper(s.Video)), Audio: media.Codec(strings.ToUpper(s.Audio)),
 		Edition: gb28181.ParseEdition(s.Edition), Quirks: s.Quirk, Loss: s.Loss,
-		Keepalive: s.Keepalive, Expires: s.Expires, Rate: s.Rate, MaxStreams: s.MaxStreams, Expect: s.Expect,
+		Keepalive: s.Keepalive, Expires: s.Expires, Rate: s.Rate, MaxStreams: s.MaxStreams, Records: s.Records, RecordPart: s.RecordPart, Expect: s.Expect,
 	})
 	if err != nil {
 		return err

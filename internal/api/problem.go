@@ -13,7 +13,9 @@ import (
 	"fengsui/gb28181"
 	"fengsui/gb28181/catalog"
 	"fengsui/gb28181/device"
+	"fengsui/gb28181/manscdp"
 	"fengsui/gb28181/play"
+	"fengsui/gb28181/records"
 	"fengsui/gb28181/subscribe"
 	"fengsui/internal/api/fault"
 	"fengsui/internal/store"
@@ -91,6 +93,7 @@ func known() []struct {
 		{device.ErrFull, fault.TablesFull},
 		{catalog.ErrFull, fault.TablesFull},
 		{subscribe.ErrFull, fault.TablesFull},
+		{records.ErrBusy, fault.RecordsBusy},
 		{context.DeadlineExceeded, fault.TookTooLong},
 		{context.Canceled, fault.GaveUp},
 	}
@@ -116,6 +119,10 @@ func (s *Server) faultOf(err error) *fault.Error {
 	var lacks *subscribe.EditionError
 	if errors.As(err, &lacks) {
 		return fault.Wrap(fault.SubscriptionEdition, err)
+	}
+	var edition manscdp.ErrEdition
+	if errors.As(err, &edition) {
+		return fault.Wrap(fault.NotInEdition, err)
 	}
 	var codec *whep.CodecError
 	if errors.As(err, &codec) {

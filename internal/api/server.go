@@ -47,6 +47,7 @@ type Services struct {
 	Store         Store
 	Devices       Devices
 	Catalog       Catalog
+	Records       Records
 	Streams       Streams
 	Trace         Trace
 	Events        Events
@@ -124,6 +125,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addLeaks()
 	s.addDevices()
 	s.addChannels()
+	s.addRecords()
 	s.addStreams()
 	s.addTrace()
 	s.addEvents()

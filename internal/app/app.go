@@ -26,6 +26,7 @@ import (
 	"fengsui/gb28181/device"
 	"fengsui/gb28181/manscdp"
 	"fengsui/gb28181/play"
+	"fengsui/gb28181/records"
 	"fengsui/gb28181/registrar"
 	"fengsui/gb28181/subscribe"
 	"fengsui/internal/api"
@@ -84,6 +85,7 @@ type App struct {
 	endpoint  *sip.Endpoint
 	command   *command.Commander
 	catalog   *catalog.Catalog
+	records   *records.Records
 	subscribe *subscribe.Subscriptions
 	engine    *engine.Engine
 	play      *play.Coordinator
@@ -182,6 +184,7 @@ func (a *App) buildSignalling() (err error) {
 	}
 	a.command = command.New(command.Config{Rate: cfg.SIP.QueryRate, Busy: a.intake.Busy, Secret: a.devicePassword, Reuse: a.reuse}, a.endpoint, a.table, a.part("command"), a.registry)
 	a.catalog = catalog.New(catalog.Config{Self: id}, a.command, a.store, a.part("catalog"), a.registry)
+	a.records = records.New(records.Config{Zone: a.zone}, a.command, a.part("records"), a.registry)
 	a.subscribe = subscribe.New(subscribe.Config{
 		On: subscribedKinds(&cfg.Subscribe), Interval: cfg.Subscribe.Interval, Pace: a.command.Pace, Secret: a.devicePassword,
 	}, subscribe.Over(a.endpoint), a.table, a.part("subscribe"), a.registry)
@@ -219,7 +222,7 @@ func (a *App) buildFace() (err error) {
 	cfg := &a.cfg
 	console, _ := web.FS()
 	services := api.Services{
-		Store: a.store, Devices: a.table, Catalog: a.catalog, Streams: streams{a.play, a.engine}, Trace: a.ring, Events: a.journal,
+		Store: a.store, Devices: a.table, Catalog: a.catalog, Records: a.records, Streams: streams{a.play, a.engine}, Trace: a.ring, Events: a.journal,
 		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, System: a, Leases: a.book, Flight: a.flight,
 		FLV: a.flv, Metrics: counted{a.registry},
 	}

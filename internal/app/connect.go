@@ -51,6 +51,8 @@ func (a *App) message(r *sip.Request) (sip.Response, func()) {
 			a.catalog.Response(id, m)
 		case strings.EqualFold(m.CmdType, "Catalog") && strings.EqualFold(m.Root, "Notify"):
 			a.catalog.Notify(id, m)
+		case strings.EqualFold(m.CmdType, manscdp.CmdRecordInfo) && strings.EqualFold(m.Root, "Response"):
+			a.records.Response(id, m)
 		case strings.EqualFold(m.Root, "Response"):
 			a.command.Response(id, m)
 		case strings.EqualFold(m.Root, "Notify") && a.subscribe.Message(id, m):
@@ -119,6 +121,7 @@ func (a *App) leave(id gb28181.ID, reason string) {
 	a.command.Forget(id)
 	a.subscribe.Forget(id)
 	a.catalog.Cancel(id, reason)
+	a.records.Cancel(id, reason)
 	a.play.DeviceGone(id, reason)
 }
 

@@ -22,6 +22,9 @@ const (
 // NoAudio as Config.Audio leaves sound out.
 const NoAudio media.Codec = "NONE"
 
+// NoRecords as Config.Records is a device without a disk.
+const NoRecords = -1
+
 // Values of Config.Sockets.
 const (
 	SocketsAuto = 0  // own sockets up to 256 devices, else 16 shared ones
@@ -56,6 +59,8 @@ type Config struct {
 	Sockets      int           // UDP: SocketsAuto, SocketsOwn, or how many shared ones
 	T1           time.Duration // RFC 3261 T1, default 500 ms
 	PartSize     int           // catalog items in one message, default 2
+	Records      int           // recordings of each channel and day, default 96, with pauses; NoRecords: none
+	RecordPart   int           // recordings in one message, default 2
 	PartInterval time.Duration // between two messages of an answer, default 20 ms
 	AnswerDelay  time.Duration // between INVITE and 200; default none
 	MaxStreams   int           // of each device, more get 486; 0: no limit
@@ -90,6 +95,8 @@ func (c Config) withDefaults() Config {
 	set(&c.Rate, 1000)
 	set(&c.T1, 500*time.Millisecond)
 	set(&c.PartSize, 2)
+	set(&c.Records, 96)
+	set(&c.RecordPart, 2)
 	set(&c.PartInterval, 20*time.Millisecond)
 	if c.Sockets == SocketsAuto {
 		c.Sockets = 16
@@ -151,6 +158,9 @@ func (c *Config) validate() error {
 	}
 	if c.Rate < 1 || c.PartSize < 1 || c.Bitrate < 0 || c.MaxStreams < 0 || c.AnswerDelay < 0 || c.Sockets < SocketsOwn {
 		bad("rate, part size, bitrate, streams, answer delay and sockets must not be negative")
+	}
+	if c.Records < NoRecords || c.Records > 40000 || c.RecordPart < 1 {
+		bad("records %d by %d: want at most 40000 a day, and 1 or more in a message", c.Records, c.RecordPart)
 	}
 	if _, err := parseQuirks(c.Quirks); err != nil {
 		errs = append(errs, err)

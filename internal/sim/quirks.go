@@ -42,6 +42,11 @@ const (
 	noAnswer
 	deafBye
 	strict
+	recordsDouble
+	recordsSum
+	recordsStall
+	recordsOnce
+	recordsEnd
 )
 
 // quirkTable is in the order of the bits. Rows name signalling.md section 9 and
@@ -74,6 +79,11 @@ var quirkTable = [...]Quirk{
 	{"no-answer", "takes queries with 200 but never answers them"},
 	{"deaf-bye", "answers the first BYE of a stream with 200 but goes on sending"},
 	{"strict", "answers 400 to a query or control that is not written exactly as its edition prints it"},
+	{"records-double", "sends every part of a list of recordings twice"},
+	{"records-sum", "announces a tenth more recordings than it lists"},
+	{"records-stall", "stops for three seconds in the middle of a list of recordings"},
+	{"records-once", "sends each part of a list of recordings once, so that a lost one is lost"},
+	{"records-end", "never sends the last part of a list of recordings"},
 }
 
 // Quirks lists what Config.Quirks can name.

@@ -192,6 +192,7 @@ type job struct {
 	next    func() (text string, more bool)
 	sub     *subscription // nil: MESSAGE
 	catalog bool          // counts as catalog parts
+	once    bool          // its messages are sent once each, whatever becomes of them
 }
 
 // once is a job's only message.
@@ -226,11 +227,14 @@ func (d *device) work(now instant) {
 		}
 	}
 	if text == "" {
-		d.jobAt = now
+		d.jobAt = now + d.sim.cfg.PartInterval
 		return
 	}
 	d.busy = true
 	t := &tx{done: func(now instant, m *wire.Message) { d.worked(now, j, m) }}
+	if j.once {
+		t.timeout = d.sim.cfg.T1 // before which it would be repeated
+	}
 	if j.sub != nil {
 		d.sendNotify(now, t, j.sub, text)
 		return

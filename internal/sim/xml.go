@@ -110,7 +110,7 @@ func (d *device) answer(r *request) *job {
 	case "Query/DeviceStatus":
 		return &job{next: once(r.response(d.deviceStatus()))}
 	case "Query/RecordInfo":
-		return &job{next: once(r.response("<Name>" + d.sim.ids.deviceName(d.index) + "</Name>\r\n<SumNum>0</SumNum>\r\n"))}
+		return d.records(r)
 	case "Query/ConfigDownload":
 		return &job{next: once(r.response(ok + d.config(r)))}
 	case "Query/PresetQuery":

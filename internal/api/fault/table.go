@@ -47,6 +47,7 @@ const (
 	DeviceExists   Code = 124003
 	UnknownAttempt Code = 124004
 	UnknownBan     Code = 124005
+	NotInEdition   Code = 124006
 	TablesFull     Code = 125001
 	DeviceOffline  Code = 126001
 	DeviceSilent   Code = 126002
@@ -56,6 +57,8 @@ const (
 	UnknownChannel Code = 134001
 	NoPicture      Code = 134002
 	UnknownNode    Code = 134003
+	BadRecordTime  Code = 134004
+	RecordsBusy    Code = 135001
 
 	UnknownStream Code = 144001
 	BadLiveName   Code = 144002
@@ -169,6 +172,8 @@ var table = []Fault{
 		Text{"Add the device with POST /api/v1/devices.", "请通过 POST /api/v1/devices 添加设备。"}},
 	{UnknownBan, "unknown_ban", 404, Text{"This address is not banned", "该地址未被封禁"},
 		Text{"List the bans: GET /api/v1/bans; one may have ended by itself.", "请通过 GET /api/v1/bans 查看封禁列表，封禁可能已自行到期。"}},
+	{NotInEdition, "not_in_edition", 422, Text{"The device's edition of GB/T 28181 has not that", "设备所用的 GB/T 28181 版本不支持此项"},
+		Text{"Leave out what the detail names, or set the device's edition if it speaks a later one.", "请去掉 detail 中指出的内容；若设备支持更高版本，请修改其版本设置。"}},
 	{TablesFull, "tables_full", 503, Text{"No further device can be held", "设备数量已达上限"},
 		Text{"Remove devices that are no longer used.", "请删除不再使用的设备。"}},
 	{DeviceOffline, "device_offline", 409, Text{"The device is offline", "设备离线"},
@@ -186,6 +191,10 @@ var table = []Fault{
 		Text{"Only channels of type 131 or 132 do.", "只有类型码为 131 或 132 的通道可以点播。"}},
 	{UnknownNode, "unknown_node", 404, Text{"The tree has no such node", "资源树中没有该节点"},
 		Text{"Begin at the top: GET /api/v1/tree.", "请从 GET /api/v1/tree 开始逐级展开。"}},
+	{BadRecordTime, "bad_record_time", 422, Text{"This is no time to look for recordings in", "录像查询的时间范围不正确"},
+		Text{"Let end come after start, by 31 days at most; ask for longer times in pieces.", "结束时间须晚于开始时间，且不超过 31 天；更长的时间请分段查询。"}},
+	{RecordsBusy, "records_busy", 503, Text{"Too many searches for recordings are under way", "正在进行的录像查询过多"},
+		Text{"Wait until one of this device has ended, or ask for the same time as it: equal searches are one.", "请等待该设备的某个查询结束；相同条件的查询会合并为一个。"}},
 
 	{UnknownStream, "unknown_stream", 404, Text{"There is no such stream", "码流不存在"},
 		Text{"It may have ended; list those that run: GET /api/v1/streams.", "码流可能已结束，请通过 GET /api/v1/streams 查看。"}},
