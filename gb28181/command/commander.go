@@ -45,6 +45,7 @@ type Commander struct {
 
 	sn     atomic.Uint32
 	agenda *agenda.Agenda[gb28181.ID] // devices whose survey goes on
+	moves  *moves
 
 	mu      sync.Mutex // guards all below
 	open    map[question][]*call
@@ -65,20 +66,26 @@ type call struct {
 	reuse.Mark
 
 	sn     int
-	answer chan *manscdp.Message // has room for one
+	answer chan *manscdp.Message // has room for answerParts
 	got    context.CancelFunc    // stops repeats of the request when its answer came first
 }
 
-const callBytes = 256 // with its channel
+const (
+	callBytes   = 384 // with its channel
+	answerParts = 16  // of one answer that wait to be read
+)
 
-func newCall() *call { return &call{answer: make(chan *manscdp.Message, 1)} }
+func newCall() *call { return &call{answer: make(chan *manscdp.Message, answerParts)} }
 
-// clear lets go of an answer that nobody waited for any more.
+// clear lets go of answers that nobody waited for any more.
 func (k *call) clear() {
 	k.got = nil
-	select {
-	case <-k.answer:
-	default:
+	for {
+		select {
+		case <-k.answer:
+		default:
+			return
+		}
 	}
 }
 
@@ -91,11 +98,12 @@ func New(cfg Config, send Sender, dev Devices, log zerolog.Logger, reg prometheu
 		agenda:  agenda.New[gb28181.ID](),
 		open:    make(map[question][]*call),
 		surveys: make(map[gb28181.ID]*survey),
+		moves:   newMoves(cfg.MaxMoving),
 	}
 	c.calls = reuse.NewPool(cfg.Reuse, reuse.Spec{Name: "command_question", Level: reuse.Requests, Bytes: callBytes, Share: 1.0 / 512}, newCall, (*call).clear)
 	c.sn.Store(rand.Uint32N(1 << 20)) // answers to a former process are not taken for ours
 	c.steps = []step{{"DeviceInfo", true, c.askInfo}, {"DeviceStatus", true, c.askStatus}}
-	c.m = newMetrics(reg, c.countOpen, c.countSurveys)
+	c.m = newMetrics(reg, c.countOpen, c.countSurveys, c.moves.count)
 	return c
 }
 
@@ -126,51 +134,91 @@ func (c *Commander) Query(ctx context.Context, id gb28181.ID, cmd, target string
 	return c.query(ctx, id, cmd, target)
 }
 
-func (c *Commander) query(ctx context.Context, id gb28181.ID, cmd, target string) (*manscdp.Message, error) {
+func (c *Commander) query(ctx context.Context, id gb28181.ID, cmd, target string) (m *manscdp.Message, err error) {
 	start := time.Now()
-	m, err := c.exchange(ctx, id, cmd, target)
-	c.m.questions.WithLabelValues(label(cmd), resultOf(err)).Inc()
+	defer func() { c.count(cmd, start, err) }()
+	err = c.converse(ctx, id, cmd, c.cfg.Answer, func(sn int) (*manscdp.Node, error) {
+		return manscdp.NewQuery(cmd, sn, gb28181.ID(target)), nil
+	}, func(got *manscdp.Message) (bool, error) {
+		m = got
+		return true, nil
+	})
 	if err != nil {
 		return m, fmt.Errorf("ask %s for %s: %w", id, cmd, err)
 	}
-	c.m.took.WithLabelValues(label(cmd)).Observe(time.Since(start).Seconds())
 	return m, nil
 }
 
-func (c *Commander) exchange(ctx context.Context, id gb28181.ID, cmd, target string) (*manscdp.Message, error) {
+func (c *Commander) count(cmd string, start time.Time, err error) {
+	c.m.questions.WithLabelValues(label(cmd), resultOf(err)).Inc()
+	if err == nil {
+		c.m.took.WithLabelValues(label(cmd)).Observe(time.Since(start).Seconds())
+	}
+}
+
+// errNoAnswer is of a device that took the request and then was silent.
+var errNoAnswer = fmt.Errorf("%w: took the question, no answer", gb28181.ErrTimeout)
+
+// converse sends what write makes and gives each part of the answer to take,
+// until that says that it was the last. wait is for each part. The errors are
+// write's, which come before anything is sent, those of [Commander.Query] and take's.
+func (c *Commander) converse(ctx context.Context, id gb28181.ID, cmd string, wait time.Duration,
+	write func(sn int) (*manscdp.Node, error), take func(*manscdp.Message) (last bool, err error),
+) error {
 	f, err := c.dev.Flow(id)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	sn := c.nextSN()
+	body, err := write(sn)
+	if err != nil {
+		return err
+	}
 	sending, got := context.WithCancel(ctx)
 	defer got()
 	k, err := c.enter(id, cmd, sn, got)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer c.leave(id, cmd, k)
 
-	err = c.message(sending, id, f, manscdp.NewQuery(cmd, sn, gb28181.ID(target)))
+	err = c.message(sending, id, f, body)
 	if err != nil && sending.Err() == nil {
-		return nil, err
+		return err
 	}
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	late := time.NewTimer(c.cfg.Answer)
+	late := time.NewTimer(wait)
 	defer late.Stop()
-	select {
-	case m := <-k.answer:
-		if !m.ResultOK() {
-			return m, fmt.Errorf("%w: Result %s", gb28181.ErrRefused, m.Node.Value("Result"))
+	for {
+		select {
+		case m := <-k.answer:
+			last, err := take(m)
+			if !m.ResultOK() {
+				return fmt.Errorf("%w: %s", gb28181.ErrRefused, words(m))
+			}
+			if last || err != nil {
+				return err
+			}
+			late.Reset(wait)
+		case <-late.C:
+			return fmt.Errorf("%w within %v", errNoAnswer, wait)
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
-		return m, nil
-	case <-late.C:
-		return nil, fmt.Errorf("%w: took the question, no answer within %v", gb28181.ErrTimeout, c.cfg.Answer)
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
 	}
+}
+
+// words are what a device says of its refusal.
+func words(m *manscdp.Message) string {
+	said := "Result " + m.Node.Value("Result")
+	for _, name := range [...]string{"Reason", "ErrorReason", "ExtraInfo", "Info"} {
+		if text := m.Node.Value(name); text != "" {
+			said += ", " + name + " " + text
+		}
+	}
+	return said
 }
 
 // message sends a body as MESSAGE and maps how it was received. A device that
@@ -252,7 +300,8 @@ func (c *Commander) give(id gb28181.ID, m *manscdp.Message) (got context.CancelF
 	select {
 	case k.answer <- m:
 		return k.got, true
-	default: // answered twice
+	default: // answered over and over
+		c.m.answers.WithLabelValues("surplus").Inc()
 		return nil, true
 	}
 }
@@ -266,13 +315,19 @@ func (c *Commander) match(id gb28181.ID, m *manscdp.Message) *call {
 			return k
 		}
 	}
-	if len(open) == 1 {
+	if len(open) == 1 && !earlierControl(m, open[0].sn) {
 		c.m.answers.WithLabelValues("wrong_sn").Inc()
 		c.log.Debug().Str("device", string(id)).Str("cmd", label(m.CmdType)).Int("sn", m.SN).Int("asked", open[0].sn).
 			Str("quirk", "sn-echo").Msg("answer under another SN taken")
 		return open[0]
 	}
 	return nil
+}
+
+// earlierControl reports an answer to a control before the one of sn: some devices
+// answer those too that have no answer.
+func earlierControl(m *manscdp.Message, sn int) bool {
+	return strings.EqualFold(m.CmdType, manscdp.CmdDeviceControl) && m.SN < sn && m.SN > sn-1000
 }
 
 // Learn notes the charset in which a device writes.
@@ -347,7 +402,10 @@ func (c *Commander) countSurveys() float64 {
 // label keeps the metrics' commands a closed set.
 func label(cmd string) string {
 	switch cmd {
-	case manscdp.CmdCatalog, manscdp.CmdDeviceInfo, manscdp.CmdDeviceStatus, "RecordInfo", "ConfigDownload", "PresetQuery":
+	case manscdp.CmdCatalog, manscdp.CmdDeviceInfo, manscdp.CmdDeviceStatus, "RecordInfo", "ConfigDownload":
+		return cmd
+	}
+	if _, ok := specOf(cmd); ok {
 		return cmd
 	}
 	return "other"
@@ -359,7 +417,7 @@ func resultOf(err error) string {
 		return "ok"
 	case errors.Is(err, gb28181.ErrTimeout):
 		return "timeout"
-	case errors.Is(err, ErrBusy):
+	case errors.Is(err, ErrBusy), errors.Is(err, ErrMoving):
 		return "busy"
 	case errors.Is(err, gb28181.ErrRefused):
 		return "refused"

@@ -46,6 +46,9 @@ type Config struct {
 	MaxSurveys int
 	// MaxOpen bounds the open questions; default 20,000.
 	MaxOpen int
+	// MaxMoving bounds the cameras that move by a command of ours and are to be
+	// stopped; default 10,000.
+	MaxMoving int
 	// Secret is the password for a device that challenges requests; may be nil.
 	Secret func(device gb28181.ID) string
 	// Busy reports that messages come in faster than they are handled: questions
@@ -62,6 +65,7 @@ func (c *Config) setDefaults() {
 	def(&c.Workers, 1024)
 	def(&c.MaxSurveys, 200_000)
 	def(&c.MaxOpen, 20_000)
+	def(&c.MaxMoving, 10_000)
 }
 
 func def[T comparable](v *T, d T) {
@@ -75,11 +79,12 @@ type metrics struct {
 	questions *prometheus.CounterVec // cmd, result
 	took      *prometheus.HistogramVec
 	answers   *prometheus.CounterVec // match
+	stops     *prometheus.CounterVec // result
 	postponed prometheus.Counter
 	dropped   prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer, open, waiting func() float64) *metrics {
+func newMetrics(reg prometheus.Registerer, open, waiting, moving func() float64) *metrics {
 	m := &metrics{
 		questions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fengsui_command_questions_total", Help: "Questions asked of devices, by command and result."}, []string{"cmd", "result"}),
@@ -87,16 +92,19 @@ func newMetrics(reg prometheus.Registerer, open, waiting func() float64) *metric
 			Name: "fengsui_command_answer_seconds", Help: "Time from a question to its answer.",
 			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10}}, []string{"cmd"}),
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fengsui_command_answers_total", Help: "Answers received: exact, under a wrong SN but taken, of no open question."}, []string{"match"}),
+			Name: "fengsui_command_answers_total", Help: "Answers received: exact, under a wrong SN but taken, of no open question; surplus ones of an open question are dropped."}, []string{"match"}),
+		stops: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fengsui_command_stops_total", Help: "Moving cameras to be stopped: taken by the device, repeated after a failure, given up."}, []string{"result"}),
 		postponed: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fengsui_command_postponed_total", Help: "Times a question of a survey waited because messages came in faster than they were handled."}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fengsui_command_surveys_dropped_total", Help: "Surveys not begun because too many devices wait."}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.questions, m.took, m.answers, m.postponed, m.dropped,
+		reg.MustRegister(m.questions, m.took, m.answers, m.stops, m.postponed, m.dropped,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fengsui_command_open_questions", Help: "Questions that wait for their answer."}, open),
-			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fengsui_command_surveys", Help: "Devices being surveyed or waiting for it."}, waiting))
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fengsui_command_surveys", Help: "Devices being surveyed or waiting for it."}, waiting),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fengsui_command_moving", Help: "Cameras that move by a command and wait to be stopped."}, moving))
 	}
 	return m
 }

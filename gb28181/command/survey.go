@@ -80,10 +80,11 @@ func (c *Commander) Surveying(id gb28181.ID) bool {
 	return c.surveys[id] != nil
 }
 
-// Run surveys devices until ctx ends. Call it exactly once.
+// Run surveys devices and stops cameras until ctx ends. Call it exactly once.
 func (c *Commander) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	defer workers.Wait()
+	workers.Go(func() { c.moves.agenda.Work(ctx, stopWorkers, c.stopDue) })
 	free := make(chan struct{}, c.cfg.Workers)
 	for {
 		id, ok := c.agenda.Next(ctx)

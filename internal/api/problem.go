@@ -12,6 +12,7 @@ import (
 
 	"fengsui/gb28181"
 	"fengsui/gb28181/catalog"
+	"fengsui/gb28181/command"
 	"fengsui/gb28181/device"
 	"fengsui/gb28181/manscdp"
 	"fengsui/gb28181/play"
@@ -94,6 +95,8 @@ func known() []struct {
 		{catalog.ErrFull, fault.TablesFull},
 		{subscribe.ErrFull, fault.TablesFull},
 		{records.ErrBusy, fault.RecordsBusy},
+		{command.ErrMoving, fault.TooManyMoving},
+		{command.ErrBusy, fault.TooManyQuestions},
 		{context.DeadlineExceeded, fault.TookTooLong},
 		{context.Canceled, fault.GaveUp},
 	}
@@ -123,6 +126,12 @@ func (s *Server) faultOf(err error) *fault.Error {
 	var edition manscdp.ErrEdition
 	if errors.As(err, &edition) {
 		return fault.Wrap(fault.NotInEdition, err)
+	}
+	var value manscdp.ErrValue
+	if errors.As(err, &value) {
+		f := fault.Wrap(fault.OutOfRange, value)
+		f.Fields = []fault.Field{{Location: "body." + value.Field, Message: "want " + value.Want, Value: plain(value.Field, value.Value)}}
+		return f
 	}
 	var codec *whep.CodecError
 	if errors.As(err, &codec) {

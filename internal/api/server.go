@@ -54,6 +54,7 @@ type Services struct {
 	Attempts      Attempts
 	Bans          Bans
 	Subscriptions Subscriptions
+	Commands      Commands
 	System        System
 	Leases        Leases
 	Flight        Flight
@@ -132,6 +133,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addAttempts()
 	s.addBans()
 	s.addSubscriptions()
+	s.addPTZ()
 	s.addMedia()
 	s.addHealth()
 	if err := s.addDocs(); err != nil {

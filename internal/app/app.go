@@ -223,7 +223,7 @@ func (a *App) buildFace() (err error) {
 	console, _ := web.FS()
 	services := api.Services{
 		Store: a.store, Devices: a.table, Catalog: a.catalog, Records: a.records, Streams: streams{a.play, a.engine}, Trace: a.ring, Events: a.journal,
-		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, System: a, Leases: a.book, Flight: a.flight,
+		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, Commands: a.command, System: a, Leases: a.book, Flight: a.flight,
 		FLV: a.flv, Metrics: counted{a.registry},
 	}
 	if a.whep != nil {
@@ -348,6 +348,7 @@ func (a *App) serveHTTP(l net.Listener) error {
 // drain ends what others hold open: event streams, streams with a BYE each, viewers.
 func (a *App) drain(ctx context.Context) error {
 	a.api.Close()
+	a.command.StopMoving(ctx)
 	err := a.play.Close(ctx) // viewers end with their streams
 	if e := a.http.Shutdown(ctx); e != nil {
 		err = errors.Join(err, e, a.http.Close())

@@ -40,6 +40,7 @@ var bounds = []bound{
 		"fengsui_catalog_dropped_total", "what", "changes", "gb28181/catalog TestReportsThatWaitForAJobAreBounded"},
 	{"catalog.devices", "devices with a catalog", "200,000", "", "refused", "fengsui_catalog_dropped_total", "what", "devices", "gb28181/catalog TestDevicesBeyondTheBoundAreRefused"},
 	{"catalog.items", "channels of a device", "100,000", "", "the further ones are left out", "fengsui_catalog_dropped_total", "what", "over", "gb28181/catalog TestItemsOfOneDeviceAreBounded"},
+	{"command.moving", "cameras that move by a command and are to be stopped", "10,000", "", "503, code 175001", "fengsui_command_questions_total", "result", "busy", "gb28181/command TestMovingCamerasAreBounded"},
 	{"command.questions", "questions that wait for an answer", "20,000", "", "refused at once", "fengsui_command_questions_total", "result", "busy", "gb28181/command TestQuestionsBeyondTheBoundAreRefusedAtOnce"},
 	{"command.surveys", "devices that wait to be asked for what they are", "200,000", "", "refused; their next registration asks again",
 		"fengsui_command_surveys_dropped_total", "", "", "gb28181/command TestQuestionsOfAllDevicesKeepThePace"},

@@ -65,6 +65,8 @@ type device struct {
 	dialogs []*dialog
 	subs    []*subscription
 	off     map[int]struct{} // channels that are off
+	cameras map[int]*camera  // by channel; those that were asked for
+	guarded bool
 	seen    [4]seen
 	seenAt  uint8
 	kept    uint32 // keepalives answered since the boot

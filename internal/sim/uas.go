@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"fengsui/gb28181/manscdp"
 	"fengsui/internal/sim/wire"
 )
 
@@ -73,8 +74,12 @@ func (d *device) takeMessage(now instant, m *wire.Message) int {
 	if d.sim.quirks.has(noAnswer) {
 		return status
 	}
-	if r.has("TeleBoot") {
-		d.reboot(now)
+	if r.root == "Control" && r.cmd == manscdp.CmdDeviceControl {
+		if c, err := manscdp.Decode(m.Body); err == nil {
+			if j := d.control(now, c); j != nil {
+				d.enqueue(now, *j)
+			}
+		}
 		return status
 	}
 	if j := d.answer(&r); j != nil {

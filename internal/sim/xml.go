@@ -123,13 +123,6 @@ func (d *device) answer(r *request) *job {
 			"<PresetIndex>1</PresetIndex>\r\n</HomePosition>\r\n"))}
 	case "Query/CruiseTrackListQuery", "Query/CruiseTrackQuery", "Query/SDCardStatus":
 		return &job{next: once(r.response("<SumNum>0</SumNum>\r\n"))}
-	case "Control/DeviceControl":
-		for _, name := range [...]string{"RecordCmd", "GuardCmd", "AlarmCmd", "HomePosition", "DeviceUpgrade"} {
-			if r.has(name) {
-				return &job{next: once(r.response(ok))}
-			}
-		}
-		return nil // the others have no Response
 	case "Notify/Broadcast":
 		// No loudspeaker.
 		return &job{next: once(body("Response", "Broadcast", r.sn, r.get("TargetID"), "<Result>ERROR</Result>\r\n"))}

@@ -80,6 +80,10 @@ const (
 	NoCodec        Code = 164002
 	UnknownViewer  Code = 164003
 	TooManyViewers Code = 165001
+
+	OutOfRange       Code = 174001
+	TooManyMoving    Code = 175001
+	TooManyQuestions Code = 175002
 )
 
 // table is read only, by code.
@@ -173,7 +177,7 @@ var table = []Fault{
 	{UnknownBan, "unknown_ban", 404, Text{"This address is not banned", "该地址未被封禁"},
 		Text{"List the bans: GET /api/v1/bans; one may have ended by itself.", "请通过 GET /api/v1/bans 查看封禁列表，封禁可能已自行到期。"}},
 	{NotInEdition, "not_in_edition", 422, Text{"The device's edition of GB/T 28181 has not that", "设备所用的 GB/T 28181 版本不支持此项"},
-		Text{"Leave out what the detail names, or set the device's edition if it speaks a later one.", "请去掉 detail 中指出的内容；若设备支持更高版本，请修改其版本设置。"}},
+		Text{"Leave out what the detail names. If the device has it all the same, fix its edition with PATCH /api/v1/devices/{device} {\"edition\": \"2022\"}, or add ?edition=2022 to a command.", "请去掉 detail 中指出的内容。若设备确实支持，可通过 PATCH /api/v1/devices/{device} 提交 {\"edition\": \"2022\"} 固定其版本，或在控制请求后加 ?edition=2022。"}},
 	{TablesFull, "tables_full", 503, Text{"No further device can be held", "设备数量已达上限"},
 		Text{"Remove devices that are no longer used.", "请删除不再使用的设备。"}},
 	{DeviceOffline, "device_offline", 409, Text{"The device is offline", "设备离线"},
@@ -234,4 +238,11 @@ var table = []Fault{
 		Text{"It has ended; connect anew.", "会话已结束，请重新连接。"}},
 	{TooManyViewers, "too_many_viewers", 503, Text{"No further WebRTC viewer can be served", "WebRTC 播放端数量已达上限"},
 		Text{"Play the flv address, or close viewers.", "请改用 flv 地址，或关闭部分播放端。"}},
+
+	{OutOfRange, "out_of_range", 422, Text{"The device cannot be told this value", "参数值超出设备可接受的范围"},
+		Text{"Correct the field named in errors; nothing was sent.", "请修改 errors 中列出的字段；未向设备发送任何报文。"}},
+	{TooManyMoving, "too_many_moving", 503, Text{"Too many cameras are moving", "同时转动的摄像机过多"},
+		Text{"Try again after some seconds.", "请数秒后重试。"}},
+	{TooManyQuestions, "too_many_questions", 503, Text{"Too many devices are being asked", "等待设备应答的请求过多"},
+		Text{"Try again after some seconds.", "请数秒后重试。"}},
 }
