@@ -25,6 +25,7 @@ type Config struct {
 	Store     Store     `yaml:"store"`
 	Time      Time      `yaml:"time"`
 	Trace     Trace     `yaml:"trace"`
+	Audit     Audit     `yaml:"audit"`
 	Log       Log       `yaml:"log"`
 	Telemetry Telemetry `yaml:"telemetry"`
 }
@@ -217,6 +218,13 @@ type Trace struct {
 	Keep   time.Duration `yaml:"keep"`   // range 1m to 24h, default 15m
 }
 
+// Audit is the record of who did what.
+type Audit struct {
+	// Keep is how long. Range 24h to 87600h (ten years), default 8760h (a year). A
+	// row takes some 400 bytes on disk.
+	Keep time.Duration `yaml:"keep"`
+}
+
 // Log is what the process writes to standard error.
 type Log struct {
 	Level  string `yaml:"level"`  // trace, debug, info, warn, error; default info
@@ -266,6 +274,7 @@ func Default() Config {
 		Subscribe: Subscribe{Interval: 5 * time.Second},
 		Time:      Time{Zone: "Asia/Shanghai"},
 		Trace:     Trace{Memory: 64 << 20, Keep: 15 * time.Minute},
+		Audit:     Audit{Keep: 365 * 24 * time.Hour},
 		Log:       Log{Level: "info", Format: "auto"},
 	}
 }

@@ -42,6 +42,7 @@ func (c *Config) Validate() Faults {
 	}
 	v.size("trace.memory", c.Trace.Memory, 1<<20, 4<<30)
 	v.duration("trace.keep", c.Trace.Keep, time.Minute, 24*time.Hour)
+	v.duration("audit.keep", c.Audit.Keep, 24*time.Hour, 10*365*24*time.Hour)
 	v.oneOf("log.level", c.Log.Level, "trace", "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "auto", "console", "json")
 	if d := c.Telemetry.FlightRecorder; d != 0 {

@@ -14,6 +14,11 @@ type call struct {
 	who   principal
 	lang  string // en or zh
 	trace string
+
+	// For the audit.
+	sensitive bool   // it read what is secret, or signed somebody in
+	target    string // what the body named
+	code      int    // of the fault that was answered
 }
 
 type callKey struct{}

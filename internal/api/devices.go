@@ -267,6 +267,7 @@ func (s *Server) addDevice(ctx context.Context, in *deviceInput) (*deviceOutput,
 	if err != nil {
 		return nil, &fault.Error{Code: fault.BadID, Detail: "body.id: " + err.Error(), Fields: []fault.Field{{Location: "body.id", Message: err.Error(), Value: in.Body.ID}}}
 	}
+	callOf(ctx).target = string(id)
 	k := store.Device{ID: id, Kind: gb28181.Kind(in.Body.Kind), Auth: in.Body.Auth, Approved: in.Body.Approved == nil || *in.Body.Approved}
 	if err := in.Body.apply(&k); err != nil {
 		return nil, err

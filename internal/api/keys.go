@@ -76,6 +76,7 @@ func (s *Server) listKeys(ctx context.Context, in *ListInput) (*listOutput[KeyVi
 }
 
 func (s *Server) addKey(ctx context.Context, in *keyInput) (*newKeyOutput, error) {
+	callOf(ctx).target = in.Body.Name
 	grants, err := readGrants(in.Body.Grants)
 	if err != nil {
 		return nil, err

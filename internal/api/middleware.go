@@ -56,6 +56,7 @@ func (s *Server) enter(next http.Handler) http.Handler {
 				}
 			}
 			s.done(r, c, rec, time.Since(start))
+			s.audit(c, rec.status)
 			if what != nil {
 				panic(http.ErrAbortHandler) // net/http cuts the connection: the answer is not whole
 			}
@@ -130,14 +131,15 @@ func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 type metrics struct {
-	requests *prometheus.CounterVec
-	seconds  prometheus.Histogram
-	running  prometheus.Gauge
-	watchers prometheus.Gauge
-	logins   *prometheus.CounterVec
-	replayed prometheus.Counter
-	evicted  *prometheus.CounterVec
-	busy     *prometheus.CounterVec
+	requests  *prometheus.CounterVec
+	seconds   prometheus.Histogram
+	running   prometheus.Gauge
+	watchers  prometheus.Gauge
+	logins    *prometheus.CounterVec
+	replayed  prometheus.Counter
+	evicted   *prometheus.CounterVec
+	unaudited prometheus.Counter
+	busy      *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -165,11 +167,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "fengsui_http_evicted_total", Help: "Entries dropped from full tables, by table: idempotency, logins.",
 		}, []string{"table"}),
 	}
+	m.unaudited = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "fengsui_http_unaudited_total", Help: "Calls that the audit could not keep.",
+	})
 	m.busy = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fengsui_http_busy_total", Help: "Requests answered 503 because too many of their kind were open: events, sign_ins.",
 	}, []string{"what"})
 	if reg != nil {
-		reg.MustRegister(m.requests, m.seconds, m.running, m.watchers, m.logins, m.replayed, m.evicted, m.busy)
+		reg.MustRegister(m.requests, m.seconds, m.running, m.watchers, m.logins, m.replayed, m.evicted, m.busy, m.unaudited)
 	}
 	return m
 }

@@ -160,6 +160,7 @@ func (s *Server) problem(ctx context.Context, err error) *problem {
 	}
 	c := callOf(ctx)
 	f := s.faultOf(err)
+	c.code = int(f.Code)
 	row := fault.Of(f.Code)
 	if row.Status >= 500 && f.Cause != nil && f.Code/1000%10 == 5 {
 		s.log.Error().Ctx(ctx).Err(f.Cause).Int("code", int(f.Code)).Msg("request failed")

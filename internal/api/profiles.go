@@ -100,8 +100,9 @@ func (s *Server) getFlight(w http.ResponseWriter, r *http.Request) {
 	s.sendRecord(w, r, b.Bytes(), "application/octet-stream", "flight.trace")
 }
 
-// sendRecord sends what the process recorded of itself, and logs who took it.
+// sendRecord sends what the process recorded of itself, and has the audit say who took it.
 func (s *Server) sendRecord(w http.ResponseWriter, r *http.Request, body []byte, kind, name string) {
+	callOf(r.Context()).sensitive = true
 	s.log.Info().Ctx(r.Context()).Str("user", callOf(r.Context()).who.name).Str("record", name).Int("bytes", len(body)).Msg("profile taken")
 	h := w.Header()
 	h.Set("Content-Type", kind)

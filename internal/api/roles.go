@@ -154,6 +154,7 @@ func (s *Server) getRole(ctx context.Context, in *RolePath) (*roleOutput, error)
 
 func (s *Server) addRole(ctx context.Context, in *roleInput) (*roleOutput, error) {
 	b := in.Body
+	callOf(ctx).target = b.Name
 	grants, err := readGrants(b.Grants)
 	if err != nil {
 		return nil, err

@@ -121,6 +121,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addUsers()
 	s.addRoles()
 	s.addKeys()
+	s.addAudit()
 	s.addSystem()
 	s.addProfiles()
 	s.addLeaks()

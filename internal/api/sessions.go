@@ -44,6 +44,10 @@ type Store interface {
 	Keys(ctx context.Context) ([]store.Key, error)
 	TouchKey(ctx context.Context, id string, at time.Time) error
 	RemoveKey(ctx context.Context, id string) error
+
+	AddAudit(ctx context.Context, e store.Audit) error
+	Audits(ctx context.Context, f store.AuditFilter, offset, limit int) ([]store.Audit, int, error)
+	VerifyAudit(ctx context.Context) (store.AuditChain, error)
 }
 
 type loginInput struct {
@@ -118,6 +122,10 @@ func (s *Server) login(ctx context.Context, in *loginInput) (*loginOutput, error
 	u, err := s.svc.Store.UserByName(ctx, name)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, storeFault(err)
+	}
+	c.sensitive, c.who.name = true, u.Name
+	if u.Name == "" {
+		c.who.name = "unknown user" // not what was typed: some type their password there
 	}
 	if u.Disabled {
 		u.Hash = ""

@@ -183,6 +183,7 @@ func (s *Server) startStream(ctx context.Context, in *streamInput) (*streamOutpu
 	if in.Body.Channel == "" || strings.ContainsAny(in.Body.Channel, "_/?#% ") {
 		return nil, fault.Invalid("body.channel", in.Body.Channel, "want the ID of a channel")
 	}
+	callOf(ctx).target = string(device) + "/" + in.Body.Channel
 	if err := s.may(callOf(ctx).who, rights.Look, device, gb28181.ID(in.Body.Channel)); err != nil {
 		return nil, err
 	}

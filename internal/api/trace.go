@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -98,11 +99,13 @@ func (s *Server) query(in traceInput) (trace.Query, error) {
 	return q, nil
 }
 
-// secrets has the log say who saw them.
+// secrets has the audit and the log say who saw them.
 func (s *Server) secrets(ctx context.Context, in traceInput) {
 	if in.Redact {
 		return
 	}
+	c := callOf(ctx)
+	c.sensitive, c.target = true, strings.TrimSpace(in.Device+" "+in.Source+" "+in.CallID)
 	s.log.Warn().Ctx(ctx).Str("audit", "trace").Str("user", callOf(ctx).who.name).Str("device", in.Device).Str("source", in.Source).Str("call_id", in.CallID).Msg("messages shown with their secrets")
 }
 

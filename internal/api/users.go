@@ -85,6 +85,7 @@ func (s *Server) listUsers(ctx context.Context, in *ListInput) (*listOutput[user
 
 func (s *Server) addUser(ctx context.Context, in *userInput) (*userOutput, error) {
 	b := in.Body
+	callOf(ctx).target = b.Username
 	if err := CheckPassword(b.Username, b.Password); err != nil {
 		return nil, err
 	}

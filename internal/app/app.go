@@ -115,7 +115,7 @@ func New(ctx context.Context, cfg configs.Config, logTo io.Writer) (_ *App, err 
 	a.book = lease.New(a.registry, a.part("leases"))
 	a.flight = telemetry.NewFlight(cfg.Telemetry.FlightRecorder)
 	err = a.step(ctx, stepStore, func(ctx context.Context) (_ int, err error) {
-		a.store, err = store.Open(ctx, store.Config{Path: databasePath(&cfg), Key: a.secrets.cluster}, a.registry, a.part("store"))
+		a.store, err = store.Open(ctx, store.Config{Path: databasePath(&cfg), Key: a.secrets.cluster, AuditKeep: cfg.Audit.Keep}, a.registry, a.part("store"))
 		return 1, err
 	})
 	if err != nil {

@@ -21,7 +21,10 @@ func with(t *testing.T, next string) (dir fs.FS, version int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := fstest.MapFS{fmt.Sprintf("%05d_next.sql", len(embedded)+1): {Data: []byte("-- +goose Up\n" + next)}}
+	if _, err := fmt.Sscanf(path.Base(embedded[len(embedded)-1]), "%05d", &version); err != nil {
+		t.Fatal(err)
+	}
+	all := fstest.MapFS{fmt.Sprintf("%05d_next.sql", version+1): {Data: []byte("-- +goose Up\n" + next)}}
 	for _, name := range embedded {
 		data, err := fs.ReadFile(migrations, name)
 		if err != nil {
@@ -29,7 +32,7 @@ func with(t *testing.T, next string) (dir fs.FS, version int) {
 		}
 		all[path.Base(name)] = &fstest.MapFile{Data: data}
 	}
-	return all, len(embedded)
+	return all, version
 }
 
 func TestOlderDatabaseIsCopiedBeforeItIsMigrated(t *testing.T) {

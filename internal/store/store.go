@@ -44,18 +44,21 @@ type Config struct {
 	// QueueRows bounds what waits to be written, in rows. Default 262,144 (some
 	// 100 MiB of channels). Full, further rows are dropped and counted.
 	QueueRows int
+	// AuditKeep is how long the audit is kept. Default 365 days.
+	AuditKeep time.Duration
 }
 
 // Store is one database. All methods may be called from several goroutines.
 type Store struct {
 	// Set by Open, never changed after.
-	cfg   Config
-	write *sql.DB // one connection
-	read  *sql.DB
-	seal  *sealer
-	log   zerolog.Logger
-	m     *metrics
-	queue *queue
+	cfg      Config
+	write    *sql.DB // one connection
+	read     *sql.DB
+	seal     *sealer
+	auditKey []byte // of the audit's chain
+	log      zerolog.Logger
+	m        *metrics
+	queue    *queue
 
 	mu      sync.RWMutex // guards devices
 	devices map[gb28181.ID]Device
@@ -83,7 +86,14 @@ func openWith(ctx context.Context, cfg Config, migrations fs.FS, reg prometheus.
 	if cfg.QueueRows <= 0 {
 		cfg.QueueRows = 1 << 18
 	}
+	if cfg.AuditKeep <= 0 {
+		cfg.AuditKeep = 365 * 24 * time.Hour
+	}
 	seal, err := newSealer(cfg.Key)
+	if err != nil {
+		return nil, err
+	}
+	auditKey, err := newAuditKey(cfg.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +108,7 @@ func openWith(ctx context.Context, cfg Config, migrations fs.FS, reg prometheus.
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s := &Store{
-		cfg: cfg, seal: seal, log: log, m: newMetrics(reg),
+		cfg: cfg, seal: seal, auditKey: auditKey, log: log, m: newMetrics(reg),
 		queue:   newQueue(cfg.QueueRows),
 		devices: map[gb28181.ID]Device{},
 	}

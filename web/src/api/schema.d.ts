@@ -44,6 +44,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who did what
+         * @description Every change that was made or refused, sign-ins, and reads of secrets. The newest first. Rows can be neither changed nor removed; they go with age (audit.keep). Needs the right to admin.
+         */
+        get: operations["list-audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The same as CSV, all of it
+         * @description Takes user, target, since and until. ?token= is taken too. Needs the right to admin.
+         */
+        get: operations["get-audit-csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/bans": {
         parameters: {
             query?: never;
@@ -212,6 +252,26 @@ export interface paths {
          * @description Needs the right to look.
          */
         get: operations["get-channel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/channels/{channel}/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Recordings of a channel at its device
+         * @description Asks the device, and again for what it did not send. What has come is given also when it is not complete. Needs the right to playback.
+         */
+        get: operations["list-records"];
         put?: never;
         post?: never;
         delete?: never;
@@ -801,6 +861,42 @@ export interface components {
             transport: string;
             user_agent: string;
         };
+        AuditOutputBody: {
+            /** @description with verify: whether rows were changed or taken out by other hands */
+            chain?: components["schemas"]["ChainView"];
+            items: components["schemas"]["AuditView"][];
+            /** Format: int64 */
+            total: number;
+        };
+        AuditView: {
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description of the error, 0 = none
+             */
+            code: number;
+            /** Format: int64 */
+            id: number;
+            /** @description IP address */
+            remote: string;
+            /** @description method and pattern */
+            route: string;
+            /**
+             * Format: int64
+             * @description HTTP
+             */
+            status: number;
+            /** @description the path, and what the body named; never a secret */
+            target: string;
+            trace: string;
+            user: string;
+            /** @description session, key, local; empty for a sign-in */
+            via: string;
+        };
         BanView: {
             /** @description IPv4 address, or the first of a banned IPv6 /64 */
             ip: string;
@@ -864,6 +960,20 @@ export interface components {
              * @description items that could not be read
              */
             skipped: number;
+        };
+        ChainView: {
+            /**
+             * Format: int64
+             * @description id at which the chain breaks
+             */
+            broken?: number;
+            detail?: string;
+            ok: boolean;
+            /**
+             * Format: int64
+             * @description checked
+             */
+            rows: number;
         };
         ChannelView: {
             address: string;
@@ -1520,6 +1630,68 @@ export interface components {
             /** @description it takes the time that the parameter seconds says, one at a time */
             recorded: boolean;
         };
+        RecordView: {
+            address: string;
+            /** @description as the device sent it */
+            channel: string;
+            /**
+             * Format: date-time
+             * @description start when the device did not tell it
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            end: string;
+            file_path: string;
+            /** @description ID of who stores it */
+            location: string;
+            name: string;
+            /** @description who started the recording */
+            recorder: string;
+            secrecy: boolean;
+            /**
+             * Format: int64
+             * @description bytes; 0 unknown
+             */
+            size: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            start: string;
+            /**
+             * Format: int64
+             * @description stream number
+             */
+            stream?: number;
+            /** @description time, alarm or manual, as the device sent it */
+            type: string;
+        };
+        RecordsOutputBody: {
+            /**
+             * Format: int64
+             * @description recordings that the device says it has; some count wrongly
+             */
+            announced: number;
+            /** @description nothing is missing */
+            complete: boolean;
+            /** @description by start, each once */
+            items: components["schemas"]["RecordView"][] | null;
+            /** @description time of which the device did not tell, though asked again */
+            missing: components["schemas"]["SpanView"][] | null;
+            /** @description time in which something was recorded, within what was asked */
+            ranges: components["schemas"]["SpanView"][] | null;
+            /** @description why it is not complete */
+            reason?: string;
+            /**
+             * Format: int64
+             * @description how often was asked; more than 1: something was missing at first
+             */
+            rounds: number;
+            /**
+             * Format: int64
+             * @description recordings that could not be read
+             */
+            skipped: number;
+        };
         RoleInputBody: {
             about?: string;
             grants: components["schemas"]["GrantView"][];
@@ -1575,6 +1747,18 @@ export interface components {
         SipView: {
             domain: string;
             id: string;
+        };
+        SpanView: {
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            end: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            start: string;
         };
         StageView: {
             /**
@@ -1965,6 +2149,84 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeviceView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-audit": {
+        parameters: {
+            query?: {
+                /** @description exactly; API keys are "key <name>" */
+                user?: string;
+                /** @description part of the route or path: a device's ID, /users/ */
+                target?: string;
+                /** @description not before */
+                since?: string;
+                /** @description before */
+                until?: string;
+                /** @description from 1; the newest first */
+                page?: number;
+                page_size?: number;
+                /** @description also walk the whole chain */
+                verify?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-audit-csv": {
+        parameters: {
+            query?: {
+                user?: string;
+                target?: string;
+                since?: string;
+                until?: string;
+                token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description Error */
@@ -2387,6 +2649,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChannelView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-records": {
+        parameters: {
+            query: {
+                /** @description RFC 3339 with zone */
+                start: string;
+                /** @description after start, at most 31 days */
+                end: string;
+                type?: "all" | "time" | "alarm" | "manual";
+                /** @description stream number, 0 is the main one; devices of before 2022 refuse it; -1: any */
+                stream?: number;
+                /** @description seconds to wait for the device; what has come by then is the answer */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordsOutputBody"];
                 };
             };
             /** @description Error */
