@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,11 +67,24 @@ type leg struct {
 	callID, tag string // ours
 
 	mu     sync.Mutex // guards all below
-	to     gosip.Uri
-	toTag  string    // the peer's; "" until it has given one
-	target gosip.Uri // Request-URI: the peer's Contact once known
-	cseq   uint32    // last used
+	to     party
+	toTag  string     // the peer's; "" until it has given one
+	target *gosip.Uri // Request-URI: the peer's Contact once known; nil is that of to
+	cseq   uint32     // last used
 }
+
+// party is whom a leg leads to: what a whole URI would say of it in a third of
+// the room, for there may be a leg for each device.
+type party struct {
+	user, host string
+	port       int // 0 is none
+}
+
+func (p party) uri() gosip.Uri {
+	return gosip.Uri{Scheme: "sip", User: p.user, Host: p.host, Port: p.port}
+}
+
+const tagSize = 16 // of our tags, 80 random bits
 
 func (e *Endpoint) newLeg(p Peer) (*leg, error) {
 	l := new(leg)
@@ -79,16 +93,19 @@ func (e *Endpoint) newLeg(p Peer) (*leg, error) {
 
 // begin makes a leg to the peer of one whose fields are zero.
 func (e *Endpoint) begin(l *leg, p Peer) error {
-	uri := gosip.Uri{Scheme: "sip", User: p.User, Host: p.Flow.Remote.Addr().WithZone("").String(), Port: int(p.Flow.Remote.Port())}
-	if p.URIHost != "" {
+	to := party{user: p.User, port: int(p.Flow.Remote.Port())}
+	if p.URIHost == "" {
+		to.host = p.Flow.Remote.Addr().WithZone("").String()
+	} else {
 		host, port := splitAdvertise(p.URIHost)
 		if port < 0 {
 			return fmt.Errorf("host %q: use host or host:port", p.URIHost)
 		}
-		uri.Host, uri.Port = host, port
+		to.host, to.port = host, port
 	}
 	host, _ := e.Advertised(p.Flow)
-	l.callID, l.tag, l.to, l.target = rand.Text()+"@"+bracketed(host), rand.Text()[:16], uri, uri
+	both := rand.Text() + "@" + bracketed(host) + rand.Text()[:tagSize] // one text for the memory's sake
+	l.callID, l.tag, l.to = both[:len(both)-tagSize], both[len(both)-tagSize:], to
 	return nil
 }
 
@@ -105,18 +122,26 @@ func (l *leg) learn(res *gosip.Response) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if to := res.To(); to != nil {
-		l.toTag, _ = to.Params.Get("tag")
+		tag, _ := to.Params.Get("tag")
+		l.toTag = strings.Clone(tag) // without the response around it
 	}
 	// A Contact of "*" or with another scheme is no target.
 	if c := res.Contact(); c != nil && c.Address.Host != "" && !c.Address.Wildcard {
-		l.target = *c.Address.Clone()
+		l.target = nil
+		if to := l.to.uri(); c.Address.String() != to.String() {
+			l.target = c.Address.Clone()
+		}
 	}
 }
 
 // request builds a request of the leg with the sequence number.
 func (e *Endpoint) request(p Peer, l *leg, method string, cseq uint32) *gosip.Request {
 	l.mu.Lock()
-	target, to, toTag := l.target, l.to, l.toTag
+	to, toTag := l.to.uri(), l.toTag
+	target := to
+	if l.target != nil {
+		target = *l.target
+	}
 	l.mu.Unlock()
 	req := gosip.NewRequest(gosip.RequestMethod(method), target)
 	host, port := e.Advertised(p.Flow)

@@ -17,7 +17,7 @@ type memory struct {
 // The most that one free item holds, bytes: what is in it is let go.
 const (
 	requestBytes = 512
-	legBytes     = 512
+	legBytes     = 256
 	ticketBytes  = 256
 	laneBytes    = 1 << 10
 )
@@ -37,7 +37,7 @@ func (r *Request) clear() { *r = Request{} }
 
 func (l *leg) clear() {
 	l.callID, l.tag, l.toTag, l.cseq = "", "", "", 0
-	l.to, l.target = gosip.Uri{}, gosip.Uri{}
+	l.to, l.target = party{}, nil
 }
 
 // print writes a message as it was received, but for what the library mends.

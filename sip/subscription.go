@@ -14,18 +14,18 @@ import (
 // Subscription is a SUBSCRIBE dialog in which we subscribe. It holds no timer:
 // its owner calls [Endpoint.Subscribe] again before the time granted is over.
 type Subscription struct {
-	// Set once.
-	event string
-	turn  chan struct{} // has a token during a request: a dialog has one at a time
+	event string // set once
 
-	mu  sync.Mutex // guards leg
-	leg *leg       // nil until subscribed
+	mu   sync.Mutex    // guards all below
+	leg  *leg          // nil until subscribed
+	busy bool          // during a request: a dialog has one at a time
+	free chan struct{} // closed when that is over; nil while nobody waits
 }
 
 // NewSubscription is a subscription to the value of an Event header, such as
 // "Catalog;id=4021".
 func NewSubscription(event string) *Subscription {
-	return &Subscription{event: event, turn: make(chan struct{}, 1)}
+	return &Subscription{event: event}
 }
 
 // Event is the Event header.
@@ -57,12 +57,10 @@ func (s *Subscription) Reset() {
 // next call begins a new one. The first request of a dialog that fails, and
 // each cancel, forget it too.
 func (e *Endpoint) Subscribe(ctx context.Context, p Peer, s *Subscription, expires time.Duration, contentType string, body []byte) (granted time.Duration, resp *Response, err error) {
-	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
-	case <-ctx.Done():
-		return 0, nil, fmt.Errorf("SUBSCRIBE to %s: %w", p.User, ended(ctx))
+	if err := s.enter(ctx); err != nil {
+		return 0, nil, fmt.Errorf("SUBSCRIBE to %s: %w", p.User, err)
 	}
+	defer s.leave()
 	s.mu.Lock()
 	l := s.leg
 	s.mu.Unlock()
@@ -102,6 +100,39 @@ func (e *Endpoint) Subscribe(ctx context.Context, p Peer, s *Subscription, expir
 		granted = time.Duration(n) * time.Second
 	}
 	return granted, resp, nil
+}
+
+// enter waits until no other request is under way.
+func (s *Subscription) enter(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		if !s.busy {
+			s.busy = true
+			s.mu.Unlock()
+			return nil
+		}
+		if s.free == nil {
+			s.free = make(chan struct{})
+		}
+		free := s.free
+		s.mu.Unlock()
+		select {
+		case <-free:
+		case <-ctx.Done():
+			return ended(ctx)
+		}
+	}
+}
+
+// leave lets the next request enter.
+func (s *Subscription) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = false
+	if s.free != nil {
+		close(s.free)
+		s.free = nil
+	}
 }
 
 func (s *Subscription) set(l *leg) {

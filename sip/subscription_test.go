@@ -148,3 +148,33 @@ func TestFailedRefreshKeepsTheDialog(t *testing.T) {
 		}
 	})
 }
+
+// RFC 3261, 12.2.1.1: requests of a dialog are numbered, so they go one by one.
+func TestASubscriptionHasOneRequestAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, nil, nil)
+		d, peer := r.known(flow.UDP)
+		s := sip.NewSubscription("Catalog")
+		first := r.subscribing(t.Context(), peer, s, time.Minute)
+		req := d.Expect("SUBSCRIBE")
+		second := r.subscribing(t.Context(), peer, s, time.Minute)
+		short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if got := <-r.subscribing(short, peer, s, time.Minute); !errors.Is(got.err, sip.ErrTimeout) {
+			t.Errorf("one that could not wait: %+v", got)
+		}
+		d.Answer(req, 200, "OK", "")
+		if got := <-first; got.err != nil {
+			t.Error(got.err)
+		}
+		a, _ := req.CSeq()
+		next := d.Expect("SUBSCRIBE")
+		if b, _ := next.CSeq(); b != a+1 || next.Get("Call-ID") != req.Get("Call-ID") {
+			t.Errorf("CSeq %d after %d:\n%s", b, a, headersOf(next))
+		}
+		d.Answer(next, 200, "OK", "")
+		if got := <-second; got.err != nil {
+			t.Error(got.err)
+		}
+	})
+}
