@@ -11,23 +11,25 @@ import (
 // Agenda holds at most one deadline for each key. Its methods may be called from
 // any goroutine; one goroutine calls [Agenda.Next].
 type Agenda[K comparable] struct {
+	base time.Time // deadlines count from here; set once
+
 	mu    sync.Mutex // guards all below
 	items map[K]*item[K]
 	heap  items[K]
-	seq   uint64
+	seq   uint32
 	wake  chan struct{} // has a value when the earliest deadline became earlier
 }
 
 type item[K comparable] struct {
 	key K
-	at  time.Time
-	seq uint64 // among equal times the one set first comes first
-	pos int
+	at  time.Duration // after Agenda.base
+	seq uint32        // among equal times the one set first comes first; it wraps
+	pos int32
 }
 
 // New makes an empty agenda.
 func New[K comparable]() *Agenda[K] {
-	return &Agenda[K]{items: make(map[K]*item[K]), wake: make(chan struct{}, 1)}
+	return &Agenda[K]{base: time.Now(), items: make(map[K]*item[K]), wake: make(chan struct{}, 1)}
 }
 
 // Set makes k due at that time, in place of an earlier Set.
@@ -35,11 +37,12 @@ func (a *Agenda[K]) Set(k K, at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.seq++
+	after := at.Sub(a.base)
 	if it, ok := a.items[k]; ok {
-		it.at, it.seq = at, a.seq
-		heap.Fix(&a.heap, it.pos)
+		it.at, it.seq = after, a.seq
+		heap.Fix(&a.heap, int(it.pos))
 	} else {
-		it = &item[K]{key: k, at: at, seq: a.seq}
+		it = &item[K]{key: k, at: after, seq: a.seq}
 		a.items[k] = it
 		heap.Push(&a.heap, it)
 	}
@@ -56,7 +59,7 @@ func (a *Agenda[K]) Drop(k K) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if it, ok := a.items[k]; ok {
-		heap.Remove(&a.heap, it.pos)
+		heap.Remove(&a.heap, int(it.pos))
 		delete(a.items, k)
 	}
 }
@@ -141,8 +144,8 @@ func (a *Agenda[K]) pop() (k K, wait time.Duration, ok bool) {
 		return k, 0, false
 	}
 	first := a.heap[0]
-	if wait = time.Until(first.at); wait > 0 {
-		return k, wait, false
+	if now := time.Since(a.base); first.at > now {
+		return k, first.at - now, false
 	}
 	heap.Pop(&a.heap)
 	delete(a.items, first.key)
@@ -154,18 +157,18 @@ type items[K comparable] []*item[K]
 
 func (h items[K]) Len() int { return len(h) }
 func (h items[K]) Less(i, j int) bool {
-	if h[i].at.Equal(h[j].at) {
-		return h[i].seq < h[j].seq
+	if h[i].at == h[j].at {
+		return int32(h[i].seq-h[j].seq) < 0
 	}
-	return h[i].at.Before(h[j].at)
+	return h[i].at < h[j].at
 }
 func (h items[K]) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].pos, h[j].pos = i, j
+	h[i].pos, h[j].pos = int32(i), int32(j)
 }
 func (h *items[K]) Push(x any) {
 	it := x.(*item[K])
-	it.pos = len(*h)
+	it.pos = int32(len(*h))
 	*h = append(*h, it)
 }
 func (h *items[K]) Pop() any {
