@@ -321,3 +321,30 @@ func BenchmarkKeepalive(b *testing.B) {
 		}
 	}
 }
+
+// What a device in doubt needs is given back when it has been heard again.
+func TestTroubleEndsWithTheDoubt(t *testing.T) {
+	tb := quietTable()
+	reg := numbered(1)
+	if _, err := tb.Bind(reg); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := tb.rows.Load(reg.ID)
+	if r.trouble != nil {
+		t.Error("a device that has just registered is in trouble")
+	}
+	tb.Doubt(reg.ID, shadow.BySilence, "", reg.At)
+	if r.trouble == nil {
+		t.Fatal("a doubted device is not probed")
+	}
+	if err := tb.Keepalive(reg.ID, reg.Flow, true, reg.At.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	tb.swept = reg.At
+	for s := range 60 {
+		tb.sweep(t.Context(), reg.At.Add(time.Duration(s)*time.Second))
+	}
+	if d, _ := tb.Device(reg.ID); d.Presence.State != shadow.Online || r.trouble != nil {
+		t.Errorf("%v after a keepalive, trouble %+v", d.Presence.State, r.trouble)
+	}
+}

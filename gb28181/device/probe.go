@@ -77,10 +77,11 @@ func (p *probes) probe(ctx context.Context, id gb28181.ID, f flow.Flow) error {
 // it, that one when the first is silent.
 func (t *Table) runProbe(ctx context.Context, r *row) {
 	r.mu.Lock()
-	id, f, candidate, beats := r.dev.ID, r.flow, r.candidate, r.beats
-	wanted := r.bound && !r.removed && (!r.probe.next.IsZero() || candidate != noFlow)
-	r.probe.next, r.probe.last = time.Time{}, time.Now()
-	asked := r.probe.last
+	w := r.care() // stays the row's while the probe is busy
+	id, f, candidate, beats := r.dev.ID, r.flow, w.candidate, r.beats
+	wanted := r.bound && !r.removed && (!w.probe.next.IsZero() || candidate != noFlow)
+	w.probe.next, w.probe.last = time.Time{}, time.Now()
+	asked := w.probe.last
 	r.mu.Unlock()
 
 	var lives, moves bool
@@ -93,9 +94,9 @@ func (t *Table) runProbe(ctx context.Context, r *row) {
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.probe.busy = false
-	if r.candidate == candidate {
-		r.candidate = noFlow
+	w.probe.busy = false
+	if w.candidate == candidate {
+		w.candidate = noFlow
 	}
 	if r.removed {
 		return
@@ -114,7 +115,7 @@ func (t *Table) runProbe(ctx context.Context, r *row) {
 	case moves && r.beats == beats:
 		t.metrics.answered.Inc()
 		t.metrics.moved.Inc()
-		t.setFlow(r, candidate)
+		t.bind(r, candidate)
 		t.alive(r, shadow.ByProbe, time.Now(), "")
 		t.emit(r, Moved, first, before)
 	case r.beats == beats:
@@ -128,18 +129,19 @@ func (t *Table) silent(r *row, asked time.Time) {
 	if r.dev.Presence.State == shadow.Offline {
 		return
 	}
-	if r.probe.tries++; r.probe.tries < probeTries {
-		r.probe.next = later(asked.Add(probeGap), time.Now())
+	probe := &r.care().probe
+	if probe.tries++; probe.tries < probeTries {
+		probe.next = later(asked.Add(probeGap), time.Now())
 	}
 	p := &r.dev.Presence
 	switch {
 	case p.State == shadow.Online: // it was asked quietly
-		tries, next := r.probe.tries, r.probe.next
+		tries, next := probe.tries, probe.next
 		t.doubt(r, shadow.Sign{Meaning: shadow.Doubt, By: shadow.BySilence, At: time.Now()})
-		r.probe.tries, r.probe.next = tries, next
-	case r.probe.tries == probeTries && p.Reason == "":
+		probe.tries, probe.next = tries, next
+	case probe.tries == probeTries && p.Reason == "":
 		p.Reason = unanswered
-	case r.probe.tries == probeTries:
+	case probe.tries == probeTries:
 		p.Reason += ", " + unanswered
 	}
 }

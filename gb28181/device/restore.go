@@ -77,7 +77,6 @@ func (t *Table) restore(s *Saved, now time.Time) bool {
 	r.follow, r.extends, r.stays = s.Follow, s.KeepaliveExtends, s.KeepTransport
 	r.granted = d.ExpiresAt.Sub(d.RegisteredAt)
 	r.heard = later(d.KeepaliveAt, d.RegisteredAt)
-	r.since = now
 	registered := !d.RegisteredAt.IsZero() && !s.Flow.IsZero()
 	if !registered {
 		if p.State != shadow.Offline {
@@ -89,11 +88,11 @@ func (t *Table) restore(s *Saved, now time.Time) bool {
 		r.flow = s.Flow
 		return true
 	}
-	r.bound, r.unheard = true, true
-	t.setFlow(r, s.Flow)
+	r.unheard, r.care().since = true, now
+	t.bind(r, s.Flow)
 	t.step(r, shadow.Sign{Meaning: shadow.Restart, By: shadow.ByRestart, At: now, Reason: "server restarted, not heard yet"})
 	if r.dev.Presence.State == shadow.Unknown && !s.Flow.Stream() {
-		r.probe.next = now.Add(t.rhythm.DoubtAfter() + rand.N(t.rhythm.Interval))
+		r.care().probe.next = now.Add(t.rhythm.DoubtAfter() + rand.N(t.rhythm.Interval))
 	}
 	t.rearm(r)
 	return true

@@ -1,7 +1,6 @@
 package device
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 
@@ -23,24 +22,30 @@ type row struct {
 	removed bool
 	dev     gb28181.Device // Presence.Reason without the age, see present
 
-	bound   bool       // registered
-	flow    flow.Flow  // of the last registration or move
-	site    netip.Addr // what Config.Moved knows
+	bound   bool      // registered
+	flow    flow.Flow // of the last registration or move
 	callID  string
 	trace   string // ID, of the registration
 	granted time.Duration
-	toldEnd time.Time // ExpiresAt as the watchers know it
+	toldEnd int64 // ExpiresAt as the watchers know it, Unix ms
 	follow  Follow
 	extends bool
 	stays   bool          // on its transport
+	answers bool          // says nothing by itself but answers probes: asked before it is doubted
+	unheard bool          // restored and not heard since: only expiry ends it
+	beats   uint32        // signs of life, to see one that crossed a probe
 	rhythm  shadow.Rhythm // zero: the table's
 
-	heard   time.Time // newest sign of life
-	beats   uint32    // signs of life, to see one that crossed a probe
-	answers bool      // says nothing by itself but answers probes: asked before it is doubted
-	unheard bool      // restored and not heard since: only expiry ends it
-	since   time.Time // silence counts from here if heard is older: our restart
-	wake    time.Time // when the wheel wakes the row; zero is never
+	heard time.Time // newest sign of life
+	wake  time.Time // when the wheel wakes the row; zero is never
+
+	trouble *trouble // nil for nearly all: see row.care and row.calm
+}
+
+// trouble is what only a device needs that is in doubt, on the move, going or
+// not heard since our restart.
+type trouble struct {
+	since time.Time // silence counts from here if heard is older: our restart
 
 	probe     series
 	candidate flow.Flow // spoke for the device from elsewhere; to be probed
@@ -48,6 +53,33 @@ type row struct {
 
 	flapUntil  time.Time    // unregistered, and the watchers are told then; zero is told
 	flapBefore shadow.State // what they know
+}
+
+// none stands for the trouble of a row that has none. It is only read.
+var none trouble
+
+// woes is the row's trouble, to read.
+func (r *row) woes() *trouble {
+	if r.trouble == nil {
+		return &none
+	}
+	return r.trouble
+}
+
+// care is the row's trouble, to change.
+func (r *row) care() *trouble {
+	if r.trouble == nil {
+		r.trouble = new(trouble)
+	}
+	return r.trouble
+}
+
+// calm lets go of trouble that says nothing any more.
+func (r *row) calm(now time.Time) {
+	if w := r.woes(); !w.probe.active() && w.candidate.IsZero() && w.flapUntil.IsZero() &&
+		!w.since.After(r.heard) && !now.Before(w.rested) && !now.Before(w.probe.last.Add(probeGap)) {
+		r.trouble = nil
+	}
 }
 
 // series is the probing of one device.
@@ -80,7 +112,7 @@ func (r *row) present(now time.Time) gb28181.Device {
 func (r *row) expires() time.Time { return r.dev.ExpiresAt.Add(expiryGrace) }
 
 // quietSince is when the present silence began to count.
-func (r *row) quietSince() time.Time { return later(r.heard, r.since) }
+func (r *row) quietSince() time.Time { return later(r.heard, r.woes().since) }
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {

@@ -2,18 +2,18 @@ package device
 
 import "net/netip"
 
-// settle tells [Config.Moved] when the address of the device's registration is
-// another one than it was told last. The row is locked.
-func (t *Table) settle(r *row) {
-	if t.cfg.Moved == nil {
-		return
-	}
-	var at netip.Addr
+// site is the address of the device's registration, the zero Addr without one.
+func (r *row) site() netip.Addr {
 	if r.bound {
-		at = r.flow.Remote.Addr()
+		return r.flow.Remote.Addr()
 	}
-	if at != r.site {
-		t.cfg.Moved(r.site, at)
-		r.site = at
+	return netip.Addr{}
+}
+
+// settle tells [Config.Moved] when the device's site is not what it was. The row
+// is locked.
+func (t *Table) settle(r *row, was netip.Addr) {
+	if at := r.site(); at != was && t.cfg.Moved != nil {
+		t.cfg.Moved(was, at)
 	}
 }

@@ -22,8 +22,9 @@ func (t *Table) rearm(r *row) {
 // next is when [Table.judge] may find something to do; zero is never.
 func (t *Table) next(r *row) time.Time {
 	var due soonest
-	if !r.flapUntil.IsZero() {
-		due.at(r.flapUntil)
+	w := r.woes()
+	if !w.flapUntil.IsZero() {
+		due.at(w.flapUntil)
 	}
 	if !r.bound {
 		return due.Time
@@ -32,7 +33,7 @@ func (t *Table) next(r *row) time.Time {
 	due.at(later(t.end(r), grace))
 	rhythm := t.rhythmOf(r)
 	switch state := r.dev.Presence.State; {
-	case state == shadow.Online && !r.probe.active():
+	case state == shadow.Online && !w.probe.active():
 		due.at(later(r.quietSince().Add(rhythm.DoubtAfter()), grace))
 	case state == shadow.Unknown && !r.unheard:
 		dead := later(r.quietSince().Add(rhythm.DeadAfter()), grace)
@@ -41,11 +42,11 @@ func (t *Table) next(r *row) time.Time {
 		}
 		due.at(dead)
 	}
-	if !r.probe.busy {
-		if !r.probe.next.IsZero() {
-			due.at(r.probe.next)
+	if !w.probe.busy {
+		if !w.probe.next.IsZero() {
+			due.at(w.probe.next)
 		}
-		if !r.candidate.IsZero() {
+		if !w.candidate.IsZero() {
 			due.at(time.Now())
 		}
 	}
@@ -70,6 +71,7 @@ func (t *Table) sweep(ctx context.Context, now time.Time) {
 		r.wake = time.Time{}
 		if !r.removed {
 			t.judge(ctx, r, now)
+			r.calm(now)
 			t.rearm(r)
 		}
 		r.mu.Unlock()
@@ -81,9 +83,9 @@ func (t *Table) sweep(ctx context.Context, now time.Time) {
 
 // judge applies what time alone decides.
 func (t *Table) judge(ctx context.Context, r *row, now time.Time) {
-	if !r.flapUntil.IsZero() && !now.Before(r.flapUntil) {
-		r.flapUntil = time.Time{}
-		t.emit(r, Unregistered, false, r.flapBefore)
+	if until := r.woes().flapUntil; !until.IsZero() && !now.Before(until) {
+		r.trouble.flapUntil = time.Time{}
+		t.emit(r, Unregistered, false, r.trouble.flapBefore)
 	}
 	if !r.bound {
 		return
@@ -97,29 +99,32 @@ func (t *Table) judge(ctx context.Context, r *row, now time.Time) {
 	rhythm, silent := t.rhythmOf(r), now.Sub(r.quietSince())
 	switch state := r.dev.Presence.State; {
 	case now.Before(grace):
-	case state == shadow.Online && !r.probe.active() && silent >= rhythm.DoubtAfter():
+	case state == shadow.Online && !r.woes().probe.active() && silent >= rhythm.DoubtAfter():
 		if r.answers {
-			r.probe.next = now
+			r.care().probe.next = now
 		} else {
 			t.doubt(r, shadow.Sign{Meaning: shadow.Doubt, By: shadow.BySilence, At: now})
 		}
 	case state == shadow.Unknown && !r.unheard && silent >= rhythm.DeadAfter() && !t.unasked(r):
 		reason := ""
-		if r.probe.tries >= probeTries {
+		if r.woes().probe.tries >= probeTries {
 			reason = unanswered
 		}
 		t.die(r, shadow.Sign{Meaning: shadow.Death, By: shadow.BySilence, At: now, Reason: reason})
-		r.probe = series{busy: r.probe.busy, last: r.probe.last}
+		if w := r.trouble; w != nil {
+			w.probe = series{busy: w.probe.busy, last: w.probe.last}
+		}
 	}
-	if r.probe.busy {
+	w := r.trouble
+	if w == nil || w.probe.busy {
 		return
 	}
-	if !r.candidate.IsZero() || !r.probe.next.IsZero() && !now.Before(r.probe.next) {
-		if r.probe.busy = t.probes.start(ctx, t, r); !r.probe.busy {
+	if !w.candidate.IsZero() || !w.probe.next.IsZero() && !now.Before(w.probe.next) {
+		if w.probe.busy = t.probes.start(ctx, t, r); !w.probe.busy {
 			t.metrics.postponed.Inc()
-			r.candidate = noFlow
-			if !r.probe.next.IsZero() {
-				r.probe.next = now.Add(time.Second)
+			w.candidate = noFlow
+			if !w.probe.next.IsZero() {
+				w.probe.next = now.Add(time.Second)
 			}
 		}
 	}
@@ -136,14 +141,17 @@ func (t *Table) die(r *row, s shadow.Sign) {
 
 // unasked reports whether the device waits for its first probe because our own
 // queue is long: it is not judged for our lateness.
-func (t *Table) unasked(r *row) bool { return r.probe.busy && r.probe.tries == 0 }
+func (t *Table) unasked(r *row) bool {
+	p := &r.woes().probe
+	return p.busy && p.tries == 0
+}
 
 // end is when the registration is over. One that ran out while the server was
 // down gets the time in which a living device comes back by itself.
 func (t *Table) end(r *row) time.Time {
 	end := r.expires()
 	if r.unheard {
-		end = later(end, r.since.Add(t.rhythmOf(r).DeadAfter()))
+		end = later(end, r.woes().since.Add(t.rhythmOf(r).DeadAfter()))
 	}
 	return end
 }

@@ -120,9 +120,9 @@ func (t *Table) Bind(reg Registration) (Bound, error) {
 	defer r.mu.Unlock()
 	p := &r.dev.Presence
 	before, online := p.State, r.bound && p.State != shadow.Offline
-	flap := !r.flapUntil.IsZero()
+	flap := !r.woes().flapUntil.IsZero()
 	if flap {
-		before, online, r.flapUntil = r.flapBefore, true, time.Time{}
+		before, online, r.trouble.flapUntil = r.trouble.flapBefore, true, time.Time{}
 	}
 	b := Bound{First: !online || r.unheard || r.callID != reg.CallID, Flap: flap}
 
@@ -130,17 +130,16 @@ func (t *Table) Bind(reg Registration) (Bound, error) {
 		r.follow == reg.Follow && r.extends == reg.KeepaliveExtends && r.stays == reg.KeepTransport &&
 		(reg.UserAgent == "" || r.dev.UserAgent == reg.UserAgent) &&
 		(reg.Edition == gb28181.EditionUnknown || r.dev.Edition == reg.Edition)
-	t.setFlow(r, reg.Flow)
+	t.bind(r, reg.Flow)
 	if b.First {
 		if keep(&r.trace, reg.Trace); r.trace == "" && reg.CallID != "" {
 			r.trace = telemetry.TraceOf(reg.CallID).ID()
 		}
 	}
-	r.bound, r.granted = true, reg.Expires
+	r.granted = reg.Expires
 	keep(&r.callID, reg.CallID)
-	t.settle(r)
 	r.follow, r.extends, r.stays = reg.Follow, reg.KeepaliveExtends, reg.KeepTransport
-	r.candidate = flow.Flow{}
+	r.reject()
 	keep(&r.dev.Contact, reg.Contact)
 	r.dev.RegisteredAt, r.dev.ExpiresAt = reg.At, reg.At.Add(reg.Expires)
 	if reg.UserAgent != "" {
@@ -155,7 +154,7 @@ func (t *Table) Bind(reg Registration) (Bound, error) {
 	if b.First {
 		what = Registered
 	}
-	if b.First || flap || !same || r.dev.Presence.State != before || r.dev.ExpiresAt.Sub(r.toldEnd) >= refreshRest {
+	if b.First || flap || !same || r.dev.Presence.State != before || r.dev.ExpiresAt.UnixMilli()-r.toldEnd >= refreshRest.Milliseconds() {
 		t.emit(r, what, b.First, before)
 	}
 	t.rearm(r)
@@ -181,10 +180,11 @@ func (t *Table) Unbind(id gb28181.ID, f flow.Flow, at time.Time) {
 		return // older than its registration
 	}
 	t.unbound(r)
-	if r.flapUntil.IsZero() {
-		r.flapBefore = before
+	w := r.care()
+	if w.flapUntil.IsZero() {
+		w.flapBefore = before
 	}
-	r.flapUntil = time.Now().Add(flapWindow)
+	w.flapUntil = time.Now().Add(flapWindow)
 	t.rearm(r)
 }
 
@@ -206,7 +206,7 @@ func (t *Table) Keepalive(id gb28181.ID, f flow.Flow, ok bool, at time.Time) err
 		if !t.mayMove(r, f, at) {
 			return ErrElsewhere
 		}
-		t.setFlow(r, f)
+		t.bind(r, f)
 		t.metrics.moved.Inc()
 		what = Moved
 	}
@@ -337,8 +337,8 @@ func (t *Table) Remove(id gb28181.ID) {
 	t.wheel.remove(r)
 	t.size.Add(-1)
 	t.counts[before].Add(-1)
-	if !r.flapUntil.IsZero() {
-		before = r.flapBefore
+	if w := r.woes(); !w.flapUntil.IsZero() {
+		before = w.flapBefore
 	}
 	t.emit(r, Removed, false, before)
 	t.rows.Delete(id) // last: a new row of this ID tells after this one
@@ -464,7 +464,9 @@ func (t *Table) alive(r *row, by shadow.Evidence, at time.Time, reason string) {
 	case shadow.ByKeepalive: // a message proves nothing here: it may be the second half of an answer
 		r.answers = false
 	}
-	r.probe = series{busy: r.probe.busy, last: r.probe.last}
+	if w := r.trouble; w != nil {
+		w.probe = series{busy: w.probe.busy, last: w.probe.last}
+	}
 }
 
 // doubt applies a sign of doubt, tells, and starts to probe.
@@ -473,8 +475,9 @@ func (t *Table) doubt(r *row, s shadow.Sign) {
 		return
 	}
 	before := r.dev.Presence.State
-	if t.step(r, s) == shadow.Probe && r.probe.next.IsZero() {
-		r.probe.tries, r.probe.next = 0, later(time.Now(), r.probe.last.Add(probeGap))
+	if t.step(r, s) == shadow.Probe && r.woes().probe.next.IsZero() {
+		p := &r.care().probe
+		p.tries, p.next = 0, later(time.Now(), p.last.Add(probeGap))
 	}
 	if r.dev.Presence.State != before {
 		t.emit(r, State, false, before)
@@ -483,11 +486,20 @@ func (t *Table) doubt(r *row, s shadow.Sign) {
 
 // unbound ends the registration; the row stays.
 func (t *Table) unbound(r *row) {
+	was := r.site()
 	r.bound = false
-	t.settle(r)
+	t.settle(r, was)
 	t.unlinkConn(r)
-	r.probe = series{busy: r.probe.busy}
-	r.candidate = flow.Flow{}
+	if w := r.trouble; w != nil {
+		w.probe, w.candidate = series{busy: w.probe.busy}, noFlow
+	}
+}
+
+// reject drops the address that spoke for the device from elsewhere.
+func (r *row) reject() {
+	if r.trouble != nil {
+		r.trouble.candidate = noFlow
+	}
 }
 
 // mayMove reports whether the binding follows to f, and else may have f probed.
@@ -502,8 +514,9 @@ func (t *Table) mayMove(r *row, f flow.Flow, at time.Time) bool {
 	if rule == FollowAny || f.Remote.Addr() == r.flow.Remote.Addr() {
 		return true
 	}
-	if rule == FollowProbe && r.candidate.IsZero() && !at.Before(r.rested) {
-		r.candidate, r.rested = f, at.Add(followRest)
+	if w := r.woes(); rule == FollowProbe && w.candidate.IsZero() && !at.Before(w.rested) {
+		w = r.care()
+		w.candidate, w.rested = f, at.Add(followRest)
 		t.rearm(r)
 	}
 	return false
@@ -516,15 +529,19 @@ func keep(to *string, s string) {
 	}
 }
 
-func (t *Table) setFlow(r *row, f flow.Flow) {
+// bind makes f the way to a device that is registered from now on.
+func (t *Table) bind(r *row, f flow.Flow) {
+	was := r.site()
+	r.bound = true
 	if r.flow == f && r.dev.Remote != "" {
+		t.settle(r, was)
 		t.linkConn(r)
 		return
 	}
 	t.unlinkConn(r)
 	r.flow = f
 	r.dev.Transport, r.dev.Remote = f.Transport, f.Remote.String()
-	t.settle(r)
+	t.settle(r, was)
 	t.linkConn(r)
 }
 
@@ -565,7 +582,7 @@ func (t *Table) unlinkConn(r *row) {
 // emit queues a change for every watcher, under the row's lock so that the
 // order of a device's changes is that of its states.
 func (t *Table) emit(r *row, what What, first bool, before shadow.State) {
-	r.toldEnd = r.dev.ExpiresAt
+	r.toldEnd = r.dev.ExpiresAt.UnixMilli()
 	c := Change{Device: r.present(time.Now()), Flow: r.flow, What: what, First: first, Before: before, Trace: r.trace}
 	for _, q := range *t.watchers.Load() {
 		if q.push(c) {
