@@ -59,15 +59,24 @@ type entry struct {
 	counted int32 // rows that are no tree nodes
 	on      int32 // of these, On
 	state   gb28181.Completeness
-	zeros   int // answers in a row that said the catalog is empty
+	zeros   uint8 // answers in a row that said the catalog is empty, 2 for more
 	gone    bool
+	again   bool // another job is to follow
 
-	job    *job
-	last   *Job // ended
-	again  bool // another job is to follow
-	asked  time.Time
-	queued []change
-	sns    [4]int // of our last queries, newest first
+	job   *job
+	asked time.Time // when the newest job began
+	last  ending
+	sns   [4]int32 // of our last queries, newest first
+}
+
+// ending is what is kept of the job that ended last. Between jobs its start is
+// asked and its result is state.
+type ending struct {
+	id      uint64 // 0: none has ended
+	state   State
+	attempt int
+	took    time.Duration
+	err     string
 }
 
 // Diff is what a change did to a device's channels.
@@ -154,7 +163,10 @@ func (c *Catalog) Forget(device gb28181.ID) {
 		ids = append(ids, r.ID)
 	}
 	c.m.channels.Sub(float64(len(e.rows)))
-	e.rows, e.queued, e.counted, e.on = nil, nil, 0, 0
+	if e.job != nil {
+		e.job.queued = nil
+	}
+	e.rows, e.counted, e.on = nil, 0, 0
 	e.state = gb28181.Completeness{}
 	e.mu.Unlock()
 	c.agenda.Drop(e)

@@ -37,13 +37,11 @@ func (c *Catalog) finish(e *entry, o outcome) {
 	defer e.order.Unlock()
 	e.mu.Lock()
 	d := c.settle(e, j, o)
-	last := &Job{ID: j.id, Device: e.id, State: o.state, Attempt: j.attempt, Started: j.started, Ended: time.Now(), Result: e.state}
+	last := ending{id: j.id, state: o.state, attempt: j.attempt, took: time.Since(j.started)}
 	if o.err != nil && o.state != Complete {
-		last.Err = o.err.Error()
+		last.err = o.err.Error()
 	}
 	e.last, e.job = last, nil
-	queued := e.queued
-	e.queued = nil
 	if e.again {
 		c.agenda.Set(e, c.notBefore(e))
 	}
@@ -53,11 +51,11 @@ func (c *Catalog) finish(e *entry, o outcome) {
 	c.running.Add(-1)
 	c.m.jobs.WithLabelValues(string(o.state)).Inc()
 	c.log.Debug().Str("device", string(e.id)).Str("result", string(o.state)).Int("items", len(o.items)).
-		Int("attempts", last.Attempt).Dur("took", last.Ended.Sub(last.Started)).AnErr("err", o.err).Msg("catalog job ended")
+		Int("attempts", last.attempt).Dur("took", last.took).AnErr("err", o.err).Msg("catalog job ended")
 	c.tell(e, d)
-	if len(queued) > 0 {
+	if len(j.queued) > 0 {
 		e.mu.Lock()
-		d := c.change(e, queued)
+		d := c.change(e, j.queued)
 		e.mu.Unlock()
 		c.tell(e, d)
 	}
@@ -93,7 +91,7 @@ func (c *Catalog) settle(e *entry, j *job, o outcome) Diff {
 // settleEmpty takes an answer of no items: the first marks the channels absent
 // and has the device asked once more, the second in a row removes them.
 func (c *Catalog) settleEmpty(e *entry) Diff {
-	e.zeros++
+	e.zeros = min(e.zeros+1, 2)
 	e.state = gb28181.Completeness{Complete: true, At: time.Now()}
 	if e.zeros >= 2 || len(e.rows) == 0 {
 		return c.replace(e, nil)
@@ -250,14 +248,15 @@ func (c *Catalog) apply(e *entry, changes []change) {
 	c.tell(e, d)
 }
 
+// enqueue keeps changes for the end of the job. The caller holds e.mu.
 func (c *Catalog) enqueue(e *entry, changes []change) {
-	room := max(maxQueued-len(e.queued), 0)
+	room := max(maxQueued-len(e.job.queued), 0)
 	if len(changes) > room {
 		c.m.dropped.WithLabelValues("changes").Add(float64(len(changes) - room))
 		changes = changes[:room]
 		e.again = true // what is lost here, another answer brings
 	}
-	e.queued = append(e.queued, changes...)
+	e.job.queued = append(e.job.queued, changes...)
 }
 
 // change applies changes and returns what they changed. The caller holds e.mu.

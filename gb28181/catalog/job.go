@@ -50,6 +50,7 @@ type job struct {
 	all     map[gb28181.ID]*gb28181.Channel
 	foreign map[int]*assembly // answers under an SN that we never gave
 	touched map[gb28181.ID]struct{}
+	queued  []change // reported meanwhile
 	err     error
 	done    chan struct{} // closed at the end
 }
@@ -139,8 +140,12 @@ func (c *Catalog) Job(device gb28181.ID) (Job, bool) {
 	switch {
 	case e.job != nil:
 		return e.snapshot(), true
-	case e.last != nil:
-		return *e.last, true
+	case e.last.id != 0:
+		l := e.last
+		return Job{
+			ID: l.id, Device: e.id, State: l.state, Attempt: l.attempt, Started: e.asked, Ended: e.asked.Add(l.took),
+			Result: e.state, Err: l.err,
+		}, true
 	}
 	return Job{}, false
 }
@@ -186,7 +191,7 @@ func (c *Catalog) Response(device gb28181.ID, m *manscdp.Message) {
 		c.apply(e, upserts(r.Items))
 		return
 	}
-	if r.SN != j.sn && r.SN != 0 && !slices.Contains(e.sns[:], r.SN) {
+	if r.SN != j.sn && r.SN != 0 && !e.gave(r.SN) {
 		c.foreign(e, j, r, m.Cut)
 		return
 	}
@@ -228,6 +233,11 @@ func (c *Catalog) Response(device gb28181.ID, m *manscdp.Message) {
 		c.wait(e, j, c.cfg.Between)
 	}
 	e.mu.Unlock()
+}
+
+// gave reports whether an SN is of one of our last queries. The caller holds e.mu.
+func (e *entry) gave(sn int) bool {
+	return slices.ContainsFunc(e.sns[:], func(ours int32) bool { return int(ours) == sn })
 }
 
 // wait has the running attempt end after d without another part. The caller holds e.mu.
@@ -376,7 +386,7 @@ func (c *Catalog) due(ctx context.Context, e *entry) {
 func (c *Catalog) query(ctx context.Context, e *entry, j *job) {
 	j.sn = int(c.sn.Add(1) & 0x7FFFFFFF)
 	copy(e.sns[1:], e.sns[:])
-	e.sns[0] = j.sn
+	e.sns[0] = int32(j.sn)
 	j.attempt++
 	j.cur, j.asking, j.err = newAssembly(), true, nil
 	sn := j.sn
