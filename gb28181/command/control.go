@@ -8,6 +8,7 @@ import (
 
 	"fengsui/gb28181"
 	"fengsui/gb28181/manscdp"
+	"fengsui/gb28181/ptz"
 )
 
 // Outcome is how a control went that was not refused.
@@ -71,4 +72,22 @@ func (c *Commander) edition(device gb28181.ID, as gb28181.Edition) gb28181.Editi
 	}
 	d, _ := c.dev.Device(device)
 	return d.Edition.Effective()
+}
+
+func isTimeout(err error) bool { return errors.Is(err, gb28181.ErrTimeout) }
+
+// Act sends one front-end command: presets, cruises, scans, switches. What moves a
+// camera until it is stopped is [Commander.Move]. The errors are those of
+// [Commander.Control].
+func (c *Commander) Act(ctx context.Context, device, channel gb28181.ID, a ptz.Action, name string, as gb28181.Edition) error {
+	text, err := ptz.Command{Address: ptz.DefaultAddress, Action: a}.Text()
+	var bad ptz.ErrRange
+	if errors.As(err, &bad) {
+		return manscdp.ErrValue{Field: bad.What, Value: bad.Value, Want: fmt.Sprintf("%d to %d", bad.Min, bad.Max)}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = c.Control(ctx, device, channel, manscdp.PTZCmd{Code: text, PresetName: name}, as)
+	return err
 }

@@ -258,14 +258,8 @@ func (m *moves) keys() (list []frontEnd) {
 	return list
 }
 
-// act sends one front-end command.
 func (c *Commander) act(ctx context.Context, k frontEnd, a ptz.Action, as gb28181.Edition) error {
-	text, err := ptz.Command{Address: ptz.DefaultAddress, Action: a}.Text()
-	if err != nil {
-		return err
-	}
-	_, err = c.Control(ctx, k.device, k.channel, manscdp.PTZCmd{Code: text}, as)
-	return err
+	return c.Act(ctx, k.device, k.channel, a, "", as)
 }
 
 // actions are what is sent for a movement. The error is manscdp.ErrValue.

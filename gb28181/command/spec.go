@@ -43,6 +43,7 @@ var specs = [...]Spec{
 	{"DeviceUpgrade", false, gb28181.Edition2022, true, controlWait, 1, "A.2.3.1.12"},
 	{"FormatSDCard", false, gb28181.Edition2022, false, 0, 1, "A.2.3.1.13"},
 	{"TargetTrack", false, gb28181.Edition2022, false, 0, 1, "A.2.3.1.14"},
+	{"PresetQuery", true, gb28181.Edition2011A, true, queryWait, queryTries, "A.2.4.8"},
 }
 
 func specOf(name string) (Spec, bool) {

@@ -10,6 +10,7 @@ import (
 	"fengsui/gb28181"
 	"fengsui/gb28181/command"
 	"fengsui/gb28181/manscdp"
+	"fengsui/gb28181/ptz"
 	"fengsui/internal/api/fault"
 	"fengsui/internal/rights"
 )
@@ -19,6 +20,8 @@ import (
 type Commands interface {
 	Control(ctx context.Context, device, target gb28181.ID, cmd manscdp.Command, as gb28181.Edition) (command.Outcome, error)
 	Move(ctx context.Context, device, channel gb28181.ID, v command.Movement, as gb28181.Edition) error
+	Act(ctx context.Context, device, channel gb28181.ID, a ptz.Action, name string, as gb28181.Edition) error
+	Presets(ctx context.Context, device, channel gb28181.ID, as gb28181.Edition) (command.PresetList, error)
 }
 
 // SpeakAs is the edition to speak this once.
@@ -57,6 +60,7 @@ type ptzOutput struct {
 func (s *Server) addPTZ() {
 	op(s, access{act: rights.PTZ}, huma.Operation{OperationID: "move-camera", Method: http.MethodPost, Path: "/api/v1/devices/{device}/channels/{channel}/ptz", Tags: []string{"control"},
 		Summary: "Turn a camera, move its lens, or stop it", Description: "The body is the whole movement: what is 0 or absent rests, and an empty one stops all, cruises and scans included. "}, s.move)
+	s.addPresets()
 }
 
 // commanded finds the device and channel of a path. A camera whose catalog has

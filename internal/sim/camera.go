@@ -1,8 +1,11 @@
 package sim
 
 import (
+	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"fengsui/gb28181/manscdp"
@@ -284,6 +287,20 @@ func (c *camera) turnTo(now instant, p manscdp.PTZPreciseCtrl) {
 		}
 	}
 	c.view = c.view.within()
+}
+
+// presetList is the content of the answer to PresetQuery (signalling.md section 3.13).
+func (d *device) presetList(id string) string {
+	var items strings.Builder
+	n := 0
+	if i, ch, ok := d.sim.ids.find(id); ok && i == d.index && ch >= 0 {
+		kept := d.camera(ch).preset
+		for _, number := range slices.Sorted(maps.Keys(kept)) {
+			fmt.Fprintf(&items, "<Item>\r\n<PresetID>%d</PresetID>\r\n<PresetName>%s</PresetName>\r\n</Item>\r\n", number, escape(kept[number].name))
+			n++
+		}
+	}
+	return fmt.Sprintf("<SumNum>%d</SumNum>\r\n<PresetList Num=\"%d\">\r\n%s</PresetList>\r\n", n, n, items.String())
 }
 
 // Camera is what the front end of a simulated channel does now.

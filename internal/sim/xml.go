@@ -114,8 +114,7 @@ func (d *device) answer(r *request) *job {
 	case "Query/ConfigDownload":
 		return &job{next: once(r.response(ok + d.config(r)))}
 	case "Query/PresetQuery":
-		return &job{next: once(r.response("<SumNum>1</SumNum>\r\n<PresetList Num=\"1\">\r\n<Item>\r\n<PresetID>1</PresetID>\r\n" +
-			"<PresetName>门口</PresetName>\r\n</Item>\r\n</PresetList>\r\n"))}
+		return &job{next: once(r.response(d.presetList(r.id)))}
 	case "Query/PTZPosition":
 		return &job{next: once(r.response("<Pan>123.45</Pan>\r\n<Tilt>-15.00</Tilt>\r\n<Zoom>3.50</Zoom>\r\n"))}
 	case "Query/HomePositionQuery":

@@ -137,3 +137,47 @@ func TestAControlToAnOfflineDeviceIsNotSent(t *testing.T) {
 		t.Errorf("%d controls were sent", n)
 	}
 }
+
+func TestPresetIsKeptGoneToAndForgotten(t *testing.T) {
+	everyWay(t, func(t *testing.T, h *house, c sim.Config) {
+		s := h.run(c)
+		d := s.Device(0)
+		h.complete(d.ID, 1)
+		url := channelURL(d) + "/presets"
+		type list struct {
+			Items []struct {
+				Preset int    `json:"preset"`
+				Name   string `json:"name"`
+			} `json:"items"`
+			Complete bool `json:"complete"`
+		}
+		var none list
+		if h.get(url, &none); len(none.Items) != 0 || !none.Complete {
+			t.Errorf("at first: %+v", none)
+		}
+		at := s.Camera(0, 0).View
+		set := map[string]any{"preset": 7}
+		if c.Edition == gb28181.Edition2022 {
+			set["name"] = "门口"
+		} else if p := h.refused(124006, "POST", url, map[string]any{"preset": 7, "name": "门口"}); !strings.Contains(p.Remedy, "?edition=2022") {
+			t.Errorf("%+v", p)
+		}
+		h.refused(174001, "POST", url, map[string]any{"preset": 256})
+		h.must("POST", url, set, nil)
+		var one list
+		if h.get(url, &one); len(one.Items) != 1 || one.Items[0].Preset != 7 || (c.Edition == gb28181.Edition2022 && one.Items[0].Name != "门口") {
+			t.Errorf("after set: %+v", one)
+		}
+		h.must("POST", channelURL(d)+"/ptz", map[string]any{"pan": 1, "duration_ms": 300}, nil)
+		eventually(t, "the camera is stopped", func() bool { cam := s.Camera(0, 0); return !cam.Moving && cam.View != at })
+		h.must("POST", url+"/7/goto", nil, nil)
+		if cam := s.Camera(0, 0); cam.View != at {
+			t.Errorf("it looks to %+v, not %+v", cam.View, at)
+		}
+		h.must("DELETE", url+"/7", nil, nil)
+		var gone list
+		if h.get(url, &gone); len(gone.Items) != 0 {
+			t.Errorf("after delete: %+v", gone)
+		}
+	})
+}
