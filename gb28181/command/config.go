@@ -56,6 +56,8 @@ type Config struct {
 	Busy func() bool
 	// Reuse sizes the pool of open questions; nil: it stays at its smallest.
 	Reuse *reuse.Keeper
+	// Rhythm is told how often a device says that it sends keepalives; may be nil.
+	Rhythm func(device gb28181.ID, r shadow.Rhythm)
 }
 
 func (c *Config) setDefaults() {

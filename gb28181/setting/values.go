@@ -61,7 +61,7 @@ func (t *Type) check(v map[string]any, e gb28181.Edition, set bool) (Values, err
 // checker collects what is wrong.
 type checker struct {
 	edition gb28181.Edition // effective
-	set     bool            // for a device; an answer may lack any field
+	set     bool            // for a device; an answer may lack fields, and tell values out of range
 	wrong   Invalid
 }
 
@@ -128,7 +128,7 @@ func (c *checker) value(at string, f *Field, v any) (any, bool) {
 	switch f.Kind {
 	case Int:
 		n, ok := whole(v)
-		if !ok || !f.allows(n) {
+		if !ok || c.set && !f.allows(n) {
 			return bad()
 		}
 		return n, true
@@ -137,13 +137,13 @@ func (c *checker) value(at string, f *Field, v any) (any, bool) {
 		if i, isInt := v.(int); isInt {
 			n, ok = float64(i), true
 		}
-		if !ok || math.IsNaN(n) || f.bounded() && (n < float64(f.Min) || n > float64(f.Max)) {
+		if !ok || math.IsNaN(n) || c.set && f.bounded() && (n < float64(f.Min) || n > float64(f.Max)) {
 			return bad()
 		}
 		return n, true
 	case Text:
 		s, ok := v.(string)
-		if !ok || !f.allowsText(s) {
+		if !ok || c.set && !f.allowsText(s) {
 			return bad()
 		}
 		return s, true
@@ -161,7 +161,7 @@ func (c *checker) value(at string, f *Field, v any) (any, bool) {
 		return list, true
 	case Box:
 		list, ok := listOf(v, whole)
-		if !ok || len(list) != 4 || slices.Min(list) < 0 || slices.Max(list) > 65535 || list[2] <= list[0] || list[3] <= list[1] {
+		if !ok || len(list) != 4 || c.set && (slices.Min(list) < 0 || slices.Max(list) > 65535 || list[2] <= list[0] || list[3] <= list[1]) {
 			return bad()
 		}
 		return list, true
@@ -173,7 +173,7 @@ func (c *checker) value(at string, f *Field, v any) (any, bool) {
 		return c.values(at+".", f.Fields, m), true
 	case Items:
 		list, ok := listOf(v, object)
-		if !ok || len(list) < f.Min || f.Max > 0 && len(list) > f.Max {
+		if !ok || c.set && (len(list) < f.Min || f.Max > 0 && len(list) > f.Max) {
 			return bad()
 		}
 		out := make([]Values, len(list))

@@ -49,6 +49,7 @@ type Services struct {
 	Catalog       Catalog
 	Records       Records
 	Streams       Streams
+	Settings      Settings
 	Trace         Trace
 	Events        Events
 	Attempts      Attempts
@@ -131,6 +132,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addStreams()
 	s.addTrace()
 	s.addEvents()
+	s.addSettings()
 	s.addAttempts()
 	s.addBans()
 	s.addSubscriptions()

@@ -182,7 +182,7 @@ func (a *App) buildSignalling() (err error) {
 	if err != nil {
 		return err
 	}
-	a.command = command.New(command.Config{Rate: cfg.SIP.QueryRate, Busy: a.intake.Busy, Secret: a.devicePassword, Reuse: a.reuse}, a.endpoint, a.table, a.part("command"), a.registry)
+	a.command = command.New(command.Config{Rate: cfg.SIP.QueryRate, Busy: a.intake.Busy, Secret: a.devicePassword, Rhythm: a.table.SetRhythm, Reuse: a.reuse}, a.endpoint, a.table, a.part("command"), a.registry)
 	a.catalog = catalog.New(catalog.Config{Self: id}, a.command, a.store, a.part("catalog"), a.registry)
 	a.records = records.New(records.Config{Zone: a.zone}, a.command, a.part("records"), a.registry)
 	a.subscribe = subscribe.New(subscribe.Config{
@@ -226,6 +226,7 @@ func (a *App) buildFace() (err error) {
 		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, Commands: a.command, System: a, Leases: a.book, Flight: a.flight,
 		FLV: a.flv, Metrics: counted{a.registry},
 	}
+	services.Settings = a.command
 	if a.whep != nil {
 		services.WHEP = offers{a.whep}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"fengsui/gb28181/setting"
 	"fengsui/internal/sim/wire"
 )
 
@@ -67,6 +68,7 @@ type device struct {
 	off     map[int]struct{} // channels that are off
 	cameras map[int]*camera  // by channel; those that were asked for
 	guarded bool
+	conf    map[*setting.Type]setting.Values // what was set
 	seen    [4]seen
 	seenAt  uint8
 	kept    uint32 // keepalives answered since the boot
@@ -122,7 +124,7 @@ func (d *device) tick(now instant) {
 		d.register(now)
 	}
 	if d.keepaliveAt <= now {
-		d.keepaliveAt = now + d.sim.cfg.Keepalive
+		d.keepaliveAt = now + d.beat()
 		d.keepalive(now)
 	}
 	if d.pingAt <= now {
@@ -143,7 +145,7 @@ func (d *device) register(now instant) {
 		}
 		return
 	}
-	d.sendRegister(now, int(d.sim.cfg.Expires/time.Second), nil)
+	d.sendRegister(now, int(d.lasts()/time.Second), nil)
 }
 
 // sendRegister sends one REGISTER, with an Authorization when c is given
@@ -236,7 +238,7 @@ func (d *device) succeed(now instant, expires int) {
 		d.sim.everRegistered.Add(1)
 	}
 	if !d.sim.quirks.has(noKeepalive) {
-		d.keepaliveAt = now + rand.N(d.sim.cfg.Keepalive)
+		d.keepaliveAt = now + rand.N(d.beat())
 	}
 	if d.path.reliable() {
 		d.pingAt = now + pingInterval
@@ -285,7 +287,7 @@ func (d *device) keepalive(now instant) {
 	sent := now
 	body := d.notify("Keepalive", d.id, "<Status>OK</Status>\r\n")
 	t := &tx{done: func(now instant, m *wire.Message) { d.keepaliveAnswered(now, sent, m) }}
-	t.timeout = min(64*d.sim.cfg.T1, d.sim.cfg.Keepalive*9/10)
+	t.timeout = min(64*d.sim.cfg.T1, d.beat()*9/10)
 	d.sendMessage(now, t, body)
 }
 
@@ -309,7 +311,7 @@ func (d *device) keepaliveAnswered(now, sent instant, m *wire.Message) {
 		d.registerAt = now + rand.N(d.sim.cfg.T1)
 		return
 	}
-	if d.missed++; d.missed >= missedKeepalives {
+	if d.missed++; int(d.missed) >= d.misses() {
 		d.missed = 0
 		c.fail(d.id, "keepalive: no answer three times")
 		d.unregistered()

@@ -47,6 +47,10 @@ const (
 	recordsStall
 	recordsOnce
 	recordsEnd
+	configPassword
+	configRenamed
+	configSplit
+	configRejoin
 )
 
 // quirkTable is in the order of the bits. Rows name signalling.md section 9 and
@@ -84,6 +88,10 @@ var quirkTable = [...]Quirk{
 	{"records-stall", "stops for three seconds in the middle of a list of recordings"},
 	{"records-once", "sends each part of a list of recordings once, so that a lost one is lost"},
 	{"records-end", "never sends the last part of a list of recordings"},
+	{"config-password", "tells its SIP password in BasicParam"},
+	{"config-renamed", "names the elements of its configuration otherwise than their types"},
+	{"config-split", "answers a question for several config types with a message for each"},
+	{"config-rejoin", "takes configuration only under its own ID, and registers anew instead of answering"},
 }
 
 // Quirks lists what Config.Quirks can name.

@@ -9,5 +9,11 @@ func (d *device) accepts(body []byte) bool {
 		return true
 	}
 	m, err := manscdp.Decode(body)
-	return err == nil && m.Strict(d.sim.cfg.Edition) == nil
+	if err != nil {
+		return false
+	}
+	if m.CmdType == manscdp.CmdConfigDownload || m.CmdType == manscdp.CmdDeviceConfig {
+		return strictSettings(m, d.sim.cfg.Edition)
+	}
+	return m.Strict(d.sim.cfg.Edition) == nil
 }

@@ -112,7 +112,9 @@ func (d *device) answer(r *request) *job {
 	case "Query/RecordInfo":
 		return d.records(r)
 	case "Query/ConfigDownload":
-		return &job{next: once(r.response(ok + d.config(r)))}
+		return d.tellSettings(r)
+	case "Control/DeviceConfig":
+		return d.takeSettings(r)
 	case "Query/PresetQuery":
 		return &job{next: once(r.response(d.presetList(r.id)))}
 	case "Query/PTZPosition":
@@ -139,22 +141,12 @@ func (d *device) deviceInfo() string {
 	}
 	return fmt.Sprintf("<DeviceName>%s</DeviceName>\r\n<Result>OK</Result>\r\n<Manufacturer>Fengsui</Manufacturer>\r\n"+
 		"<Model>SIM-%s</Model>\r\n<Firmware>V1.0.0</Firmware>\r\n<Channel>%d</Channel>\r\n",
-		d.sim.ids.deviceName(d.index), kind, d.sim.cfg.Channels)
+		escape(d.name()), kind, d.sim.cfg.Channels)
 }
 
 func (d *device) deviceStatus() string {
 	return "<Result>OK</Result>\r\n<Online>ONLINE</Online>\r\n<Status>OK</Status>\r\n<Encode>ON</Encode>\r\n<Record>OFF</Record>\r\n" +
 		"<DeviceTime>" + time.Now().In(beijing()).Format("2006-01-02T15:04:05") + "</DeviceTime>\r\n"
-}
-
-func (d *device) config(r *request) string {
-	if !strings.Contains(r.get("ConfigType"), "BasicParam") {
-		return ""
-	}
-	c := &d.sim.cfg
-	return fmt.Sprintf("<BasicParam>\r\n<Name>%s</Name>\r\n<Expiration>%d</Expiration>\r\n<HeartBeatInterval>%d</HeartBeatInterval>\r\n"+
-		"<HeartBeatCount>%d</HeartBeatCount>\r\n</BasicParam>\r\n",
-		d.sim.ids.deviceName(d.index), int(c.Expires.Seconds()), int(c.Keepalive.Seconds()), missedKeepalives)
 }
 
 func (d *device) alarmNotify(ch, kind int) string {

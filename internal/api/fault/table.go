@@ -84,6 +84,8 @@ const (
 	OutOfRange       Code = 174001
 	TooManyMoving    Code = 175001
 	TooManyQuestions Code = 175002
+
+	UnknownConfigType Code = 184001
 )
 
 // table is read only, by code.
@@ -245,4 +247,7 @@ var table = []Fault{
 		Text{"Try again after some seconds.", "请数秒后重试。"}},
 	{TooManyQuestions, "too_many_questions", 503, Text{"Too many devices are being asked", "等待设备应答的请求过多"},
 		Text{"Try again after some seconds.", "请数秒后重试。"}},
+
+	{UnknownConfigType, "unknown_config_type", 404, Text{"There is no such config type", "配置类型不存在"},
+		Text{"List them with the fields of each: GET /api/v1/config-types.", "请通过 GET /api/v1/config-types 查看配置类型及其字段。"}},
 }
