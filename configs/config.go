@@ -20,6 +20,8 @@ type Config struct {
 	Media     Media     `yaml:"media"`
 	Keepalive Keepalive `yaml:"keepalive"`
 	Subscribe Subscribe `yaml:"subscribe"`
+	Alarms    Retention `yaml:"alarms"`
+	Positions Retention `yaml:"positions"`
 	Memory    Memory    `yaml:"memory"`
 	Cluster   Cluster   `yaml:"cluster"`
 	Store     Store     `yaml:"store"`
@@ -185,6 +187,15 @@ type Subscribe struct {
 	Interval time.Duration `yaml:"interval"`
 }
 
+// Retention says what is kept of what devices report.
+type Retention struct {
+	// Keep is for how long. Range 1h to 87600h; default 720h for alarms, 168h for positions.
+	Keep time.Duration `yaml:"keep"`
+	// Rows is how many at most, the newest; a row takes about 300 bytes on disk.
+	// Range 1000 to 100000000; default 1000000 alarms, 5000000 positions.
+	Rows int `yaml:"rows"`
+}
+
 // Memory bounds the process.
 type Memory struct {
 	// Limit is given to the runtime; 0 = 75 % of the cgroup's or machine's memory.
@@ -272,6 +283,8 @@ func Default() Config {
 		},
 		Keepalive: Keepalive{Interval: time.Minute, Missed: 3},
 		Subscribe: Subscribe{Interval: 5 * time.Second},
+		Alarms:    Retention{Keep: 30 * 24 * time.Hour, Rows: 1_000_000},
+		Positions: Retention{Keep: 7 * 24 * time.Hour, Rows: 5_000_000},
 		Time:      Time{Zone: "Asia/Shanghai"},
 		Trace:     Trace{Memory: 64 << 20, Keep: 15 * time.Minute},
 		Audit:     Audit{Keep: 365 * 24 * time.Hour},

@@ -28,6 +28,10 @@ func (c *Config) Validate() Faults {
 	v.duration("keepalive.interval", c.Keepalive.Interval, 5*time.Second, time.Hour)
 	v.number("keepalive.missed", c.Keepalive.Missed, 1, 255)
 	v.duration("subscribe.interval", c.Subscribe.Interval, time.Second, 24*time.Hour)
+	for key, r := range map[string]Retention{"alarms": c.Alarms, "positions": c.Positions} {
+		v.duration(key+".keep", r.Keep, time.Hour, 10*365*24*time.Hour)
+		v.number(key+".rows", r.Rows, 1000, 100_000_000)
+	}
 	if c.Memory.Limit != 0 {
 		v.size("memory.limit", c.Memory.Limit, 64<<20, 1<<50)
 	}

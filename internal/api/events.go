@@ -30,7 +30,7 @@ const (
 )
 
 type eventView struct {
-	ID      uint64         `json:"id"`
+	ID      uint64         `json:"id,omitempty"`
 	At      stamp          `json:"at"`
 	Type    string         `json:"type"`
 	Device  string         `json:"device,omitempty"`
@@ -46,7 +46,7 @@ func (s *Server) addEvents() {
 	s.describe(huma.Operation{OperationID: "watch-events", Method: http.MethodGet, Path: "/api/v1/events", Tags: []string{"events"},
 		Summary: "Server-sent events", Description: "Each has id and data, a JSON object {id, at, type, device, channel, trace, data}. " +
 			"Last-Event-ID, or ?last_event_id=, replays what came after it; 0 replays all that is kept. An event of type lost says that some in between are no longer kept: " +
-			"read again what you show. ?device= and ?type= (prefixes, by comma) narrow it. ?token= is taken too. "},
+			"read again what you show. Events of type position.moved, at most one a second of each device, have no id and are not replayed. ?device= and ?type= (prefixes, by comma) narrow it. ?token= is taken too. "},
 		"text/event-stream", "last_event_id", "device", "type", "token")
 }
 
@@ -124,6 +124,10 @@ func (s *Server) watch(ctx context.Context, r *http.Request, e *watcher) error {
 			switch {
 			case !open:
 				return nil
+			case ev.ID == 0: // only passed on: no ID, no replay
+				if err := e.write(ev); err != nil {
+					return err
+				}
 			case ev.ID <= e.last: // was replayed
 				continue
 			case ev.ID != e.last+1: // the channel was full: the journal has what it lost
@@ -175,13 +179,16 @@ func (s *Server) replay(e *watcher) error {
 }
 
 func (e *watcher) write(ev journal.Event) error {
-	e.last = ev.ID
+	e.last = max(e.last, ev.ID)
 	if e.device != "" && ev.Device != e.device || !e.wants(ev.Type) || !e.sees(ev) {
 		return nil
 	}
 	data, err := json.Marshal(eventView{ev.ID, stamp(ev.At), ev.Type, ev.Device, ev.Channel, ev.Trace, ev.Data})
 	if err != nil {
 		return fmt.Errorf("encode event %d: %w", ev.ID, err)
+	}
+	if ev.ID == 0 {
+		return e.put("data: %s\n\n", data)
 	}
 	return e.put("id: %d\ndata: %s\n\n", ev.ID, data)
 }

@@ -101,7 +101,7 @@ func build(t *testing.T, change ...func(*api.Config, *api.Services)) *house {
 	}
 	svc := api.Services{
 		Store: h.store, Devices: h.table, Catalog: h.catalog, Streams: h.streams, Trace: h.ring, Events: h.journal, Attempts: h.attempts, Bans: h.bans,
-		Subscriptions: h.subs, System: facts{}, FLV: outputs{}, WHEP: outputs{}, Metrics: reg,
+		Subscriptions: h.subs, Reports: h.store, System: facts{}, FLV: outputs{}, WHEP: outputs{}, Metrics: reg,
 	}
 	for _, c := range change {
 		c(&cfg, &svc)

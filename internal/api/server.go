@@ -56,6 +56,7 @@ type Services struct {
 	Bans          Bans
 	Subscriptions Subscriptions
 	Commands      Commands
+	Reports       Reports
 	System        System
 	Leases        Leases
 	Flight        Flight
@@ -137,6 +138,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addBans()
 	s.addSubscriptions()
 	s.addPTZ()
+	s.addReports()
 	s.addMedia()
 	s.addHealth()
 	if err := s.addDocs(); err != nil {
@@ -145,7 +147,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	if err := s.addConsole(); err != nil {
 		return nil, err
 	}
-	s.handler = s.enter(s.hold(s.guard(s.buffer(s.idempotent(s.mux)))))
+	s.handler = s.enter(s.export(s.hold(s.guard(s.buffer(s.idempotent(s.mux))))))
 	return s, nil
 }
 

@@ -28,6 +28,7 @@ import (
 	"fengsui/gb28181/play"
 	"fengsui/gb28181/records"
 	"fengsui/gb28181/registrar"
+	"fengsui/gb28181/report"
 	"fengsui/gb28181/subscribe"
 	"fengsui/internal/api"
 	"fengsui/internal/lease"
@@ -87,6 +88,7 @@ type App struct {
 	catalog   *catalog.Catalog
 	records   *records.Records
 	subscribe *subscribe.Subscriptions
+	report    *report.Desk
 	engine    *engine.Engine
 	play      *play.Coordinator
 	flv       *flv.Handler
@@ -188,6 +190,7 @@ func (a *App) buildSignalling() (err error) {
 	a.subscribe = subscribe.New(subscribe.Config{
 		On: subscribedKinds(&cfg.Subscribe), Interval: cfg.Subscribe.Interval, Pace: a.command.Pace, Secret: a.devicePassword,
 	}, subscribe.Over(a.endpoint), a.table, a.part("subscribe"), a.registry)
+	a.report = report.New(a.zone, a.store, a.journal, a.command, a.part("report"), a.registry)
 	return nil
 }
 
@@ -222,7 +225,7 @@ func (a *App) buildFace() (err error) {
 	cfg := &a.cfg
 	console, _ := web.FS()
 	services := api.Services{
-		Store: a.store, Devices: a.table, Catalog: a.catalog, Records: a.records, Streams: streams{a.play, a.engine}, Trace: a.ring, Events: a.journal,
+		Store: a.store, Reports: a.store, Devices: a.table, Catalog: a.catalog, Records: a.records, Streams: streams{a.play, a.engine}, Trace: a.ring, Events: a.journal,
 		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, Commands: a.command, System: a, Leases: a.book, Flight: a.flight,
 		FLV: a.flv, Metrics: counted{a.registry},
 	}
@@ -301,7 +304,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 // parts are what runs all the time.
 func (a *App) parts() []func(context.Context) error {
-	return append(a.bound(), a.tuneMemory, a.flight.Run, a.book.Run, a.store.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.play.Run, a.keepBans)
+	return append(a.bound(), a.tuneMemory, a.flight.Run, a.book.Run, a.store.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.report.Run, a.pruneReports, a.play.Run, a.keepBans)
 }
 
 // bound are the parts that listen has bound sockets for, which their end closes.

@@ -26,6 +26,8 @@ func (a *App) connect() {
 		a.command.Learn(id, m)
 		a.catalog.Notify(id, m)
 	})
+	a.subscribe.Hand(subscribe.Alarm, a.report.Alarm)
+	a.subscribe.Hand(subscribe.Position, a.report.Position)
 	a.table.Watch(a.deviceChanged)
 	a.catalog.OnChange(a.catalogChanged)
 	a.command.First("catalog", func(ctx context.Context, id gb28181.ID) error {
@@ -56,6 +58,7 @@ func (a *App) message(r *sip.Request) (sip.Response, func()) {
 		case strings.EqualFold(m.Root, "Response"):
 			a.command.Response(id, m)
 		case strings.EqualFold(m.Root, "Notify") && a.subscribe.Message(id, m):
+			a.report.Confirm(id, m)
 		default: // taken and left: an unknown command answered 4xx is sent for ever by some devices
 			a.log.Debug().Str("device", string(id)).Str("cmd", m.CmdType).Str("root", m.Root).Msg("message without a reader")
 		}

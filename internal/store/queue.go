@@ -69,10 +69,7 @@ func (q *queue) put(device gb28181.ID, n int, step func(p *pending, i int, room 
 	q.keep(device, p, before)
 	q.mu.Unlock()
 	if taken > 0 {
-		select {
-		case q.wake <- struct{}{}:
-		default:
-		}
+		q.rouse()
 	}
 	return taken
 }
@@ -197,6 +194,14 @@ func (q *queue) discard(device gb28181.ID) int {
 	return n
 }
 
+// rouse has run flush soon.
+func (q *queue) rouse() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
 func (q *queue) len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -226,9 +231,6 @@ func (q *queue) run(ctx context.Context, after time.Duration, flush func(context
 		}
 		pause = min(max(2*pause, retryMin), retryMax)
 		pause = pause/2 + rand.N(pause/2)
-		select {
-		case q.wake <- struct{}{}: // what is left wakes us
-		default:
-		}
+		q.rouse() // what is left wakes us
 	}
 }

@@ -105,6 +105,12 @@ func (s *Store) flushQueued(ctx context.Context) error {
 	s.queue.flushing.Lock()
 	defer s.queue.flushing.Unlock()
 	defer func() { s.m.queued.Set(float64(s.queue.len())) }()
+	return errors.Join(s.flushRecords(ctx), s.flushReports(ctx))
+}
+
+// flushRecords writes the newest state of what changed. The caller holds
+// queue.flushing.
+func (s *Store) flushRecords(ctx context.Context) error {
 	for {
 		batch := s.queue.take(batchRows)
 		if len(batch) == 0 {

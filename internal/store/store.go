@@ -59,6 +59,7 @@ type Store struct {
 	log      zerolog.Logger
 	m        *metrics
 	queue    *queue
+	reports  reports
 
 	mu      sync.RWMutex // guards devices
 	devices map[gb28181.ID]Device
@@ -127,6 +128,9 @@ func openWith(ctx context.Context, cfg Config, migrations fs.FS, reg prometheus.
 		return nil, err
 	}
 	if err = s.checkKey(ctx); err != nil {
+		return nil, err
+	}
+	if err = s.openReports(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -227,7 +231,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "fengsui_store_queued_rows", Help: "Rows waiting to be written.",
 		}),
 	}
-	for _, table := range []string{"registrations", "channels"} {
+	for _, table := range []string{"registrations", "channels", "alarms", "positions"} {
 		m.rows.WithLabelValues(table)
 		m.dropped.WithLabelValues(table)
 	}

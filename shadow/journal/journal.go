@@ -9,7 +9,7 @@ import (
 // Event is one thing that happened. What Data holds must not change after the
 // event was appended: every reader sees the same map.
 type Event struct {
-	ID      uint64 // set by Append
+	ID      uint64 // set by Append; 0 of one that was only passed on
 	At      time.Time
 	Type    string // "device.online", "catalog.changed", "stream.started"
 	Device  string // ID, "" when no device is concerned
@@ -59,6 +59,21 @@ func (j *Journal) Append(e Event) uint64 {
 	if j.next-j.first > uint64(len(j.ring)) {
 		j.first++
 	}
+	j.hand(e)
+	return e.ID
+}
+
+// Pass hands an event to the watchers without an ID and keeps it nowhere: it is
+// for what comes often and is soon outdated, which would drive out the rest.
+func (j *Journal) Pass(e Event) {
+	e.ID = 0
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.hand(e)
+}
+
+// hand gives an event to every watcher that has room. The caller holds mu.
+func (j *Journal) hand(e Event) {
 	for ch := range j.watchers {
 		select {
 		case ch <- e:
@@ -66,7 +81,6 @@ func (j *Journal) Append(e Event) uint64 {
 			j.dropped++
 		}
 	}
-	return e.ID
 }
 
 // Since returns up to limit events with IDs greater than id, oldest first; 0 is

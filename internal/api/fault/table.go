@@ -74,6 +74,7 @@ const (
 
 	UnknownSubscription Code = 154001
 	SubscriptionEdition Code = 154002
+	UnknownAlarm        Code = 154003
 	SubscriptionRefused Code = 156001
 
 	BadOffer       Code = 164001
@@ -229,6 +230,8 @@ var table = []Fault{
 		Text{"The kinds are catalog, alarm, position and ptz.", "可订阅 catalog、alarm、position、ptz。"}},
 	{SubscriptionEdition, "subscription_not_in_edition", 422, Text{"The device's edition of the standard has no such subscription", "设备所用标准版本不支持该订阅"},
 		Text{"Set the device's edition if it knows more than it says: PATCH /api/v1/devices/{device} {\"edition\"}.", "若设备实际支持，请用 PATCH /api/v1/devices/{device} 设置 edition。"}},
+	{UnknownAlarm, "unknown_alarm", 404, Text{"There is no such alarm", "报警不存在"},
+		Text{"List the alarms: GET /api/v1/alarms; an old one may have been deleted (alarms.keep).", "请通过 GET /api/v1/alarms 查看，过期报警会按 alarms.keep 删除。"}},
 	{SubscriptionRefused, "subscription_refused", 502, Text{"The device refused the subscription", "设备拒绝订阅"},
 		Text{"Many devices do not notify; ask for the catalog instead.", "许多设备不支持通知，请改为主动查询目录。"}},
 
