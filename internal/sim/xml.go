@@ -94,8 +94,6 @@ func (r *request) get(name string) string {
 	return strings.TrimSpace(text)
 }
 
-func (r *request) has(name string) bool { return strings.Contains(r.body, "<"+name+">") }
-
 func (r *request) response(inner string) string { return body("Response", r.cmd, r.sn, r.id, inner) }
 
 // answer is what the device sends for a request, nil when it sends nothing

@@ -54,6 +54,8 @@ func channelURL(d sim.Device) string {
 	return fmt.Sprintf("/api/v1/devices/%s/channels/%s", d.ID, d.Channels[0])
 }
 
+// Conformance: server Control/DeviceControl/PTZCmd 2016 2022
+// Conformance: simulator Control/DeviceControl/PTZCmd 2016 2022
 func TestCameraMovesAndIsStoppedThoughTheCallerLeft(t *testing.T) {
 	everyWay(t, func(t *testing.T, h *house, c sim.Config) {
 		s := h.run(c)
@@ -138,6 +140,10 @@ func TestAControlToAnOfflineDeviceIsNotSent(t *testing.T) {
 	}
 }
 
+// Conformance: server Query/PresetQuery 2016 2022
+// Conformance: simulator Query/PresetQuery 2016 2022
+// Conformance: server Response/PresetQuery 2016 2022
+// Conformance: simulator Response/PresetQuery 2016 2022
 func TestPresetIsKeptGoneToAndForgotten(t *testing.T) {
 	everyWay(t, func(t *testing.T, h *house, c sim.Config) {
 		s := h.run(c)
