@@ -18,6 +18,7 @@ type Config struct {
 	HTTP      HTTP      `yaml:"http"`
 	Auth      Auth      `yaml:"auth"`
 	Media     Media     `yaml:"media"`
+	Play      Play      `yaml:"play"`
 	Keepalive Keepalive `yaml:"keepalive"`
 	Subscribe Subscribe `yaml:"subscribe"`
 	Alarms    Retention `yaml:"alarms"`
@@ -166,6 +167,17 @@ type Media struct {
 	WebRTCListen string `yaml:"webrtc_listen"`
 }
 
+// Play is how recordings are played.
+type Play struct {
+	// Slots is how many recordings a device plays or gives for download at a time;
+	// 0 = as many as it takes, learnt from its refusals. Range 0 to 1000; default 0.
+	Slots int `yaml:"slots"`
+	// Silence without RTP ends a recording that is not paused, half of it near its
+	// end. Range 2s to 5m; default 20s. Devices that never say that all is sent
+	// hold their slot for so long.
+	Silence time.Duration `yaml:"silence"`
+}
+
 // Keepalive judges silent devices.
 type Keepalive struct {
 	// Interval between keepalives. Range 5s to 1h; default 60s.
@@ -281,6 +293,7 @@ func Default() Config {
 			PacketTimeout: 10 * time.Second,
 			WebRTCListen:  "0.0.0.0:8189",
 		},
+		Play:      Play{Silence: 20 * time.Second},
 		Keepalive: Keepalive{Interval: time.Minute, Missed: 3},
 		Subscribe: Subscribe{Interval: 5 * time.Second},
 		Alarms:    Retention{Keep: 30 * 24 * time.Hour, Rows: 1_000_000},

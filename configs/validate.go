@@ -25,6 +25,10 @@ func (c *Config) Validate() Faults {
 		v.add("auth.admin_password", "has %d characters: want at least 8", len(*p))
 	}
 	c.Media.validate(&v)
+	if c.Play.Slots < 0 || c.Play.Slots > 1000 {
+		v.add("play.slots", "%d: want 0 to 1000", c.Play.Slots)
+	}
+	v.duration("play.silence", c.Play.Silence, 2*time.Second, 5*time.Minute)
 	v.duration("keepalive.interval", c.Keepalive.Interval, 5*time.Second, time.Hour)
 	v.number("keepalive.missed", c.Keepalive.Missed, 1, 255)
 	v.duration("subscribe.interval", c.Subscribe.Interval, time.Second, 24*time.Hour)

@@ -27,6 +27,12 @@ func LiveKey(device, channel string, p Profile) Key {
 	return Key(k)
 }
 
+// PlaybackKey is the key of a recording that is played; the ID is its session's.
+func PlaybackKey(id string) Key { return Key("playback/" + id) }
+
+// DownloadKey is the key of a recording that is downloaded.
+func DownloadKey(id string) Key { return Key("download/" + id) }
+
 // ParseLive splits a live key, with or without its "live/". It reports an error
 // that names the value and the wanted form.
 func ParseLive(s string) (device, channel string, p Profile, err error) {

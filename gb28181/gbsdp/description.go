@@ -18,6 +18,13 @@ var (
 	ErrTimes   = errors.New("SDP range ends before it begins")
 )
 
+// What an offer is for: its s= line. Compare without case.
+const (
+	Play     = "Play"
+	Playback = "Playback"
+	Download = "Download"
+)
+
 // Directions, and roles in setting up a TCP connection (RFC 4145).
 const (
 	SendOnly = "sendonly"

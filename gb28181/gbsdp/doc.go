@@ -3,6 +3,6 @@
 // parsers refuse. Reading follows the tolerance of media.md section 1.2; writing
 // keeps the one line order that every device accepts.
 //
-// It also builds the offer of a live stream ([Offer]) and the Subject header that
+// It also builds the offer of live and recorded pictures ([Offer]) and the Subject header that
 // goes with it.
 package gbsdp

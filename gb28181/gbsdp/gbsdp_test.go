@@ -2,6 +2,7 @@ package gbsdp_test
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -45,6 +46,23 @@ func TestLiveOfferHasTheOneAcceptedLineOrder(t *testing.T) {
 	want = head + "m=video 30000 TCP/RTP/AVP 96 97 98 99\r\n" + maps +
 		"a=setup:passive\r\na=connection:new\r\na=streamnumber:1\r\ny=0200000001\r\n"
 	if d := cmp.Diff(want, string(o.Append(nil))); d != "" {
+		t.Error(d)
+	}
+}
+
+// signalling.md sections 6.1 and 6.6, media.md section 1.1.
+func TestOfferOfARecordingNamesItAndItsTime(t *testing.T) {
+	start := time.Date(2026, 11, 20, 8, 0, 0, 0, time.FixedZone("", 8*3600))
+	o := gbsdp.Offer{Owner: "34020000002000000001", Address: netip.MustParseAddr("198.51.100.6"), Port: 30000, SSRC: "1200000001",
+		History: &gbsdp.History{Channel: "34020000001320000001", Kind: 3, Start: start, End: start.Add(10 * time.Minute)}}
+	const body = "v=0\r\no=34020000002000000001 0 0 IN IP4 198.51.100.6\r\ns=%s\r\nu=34020000001320000001:3\r\n" +
+		"c=IN IP4 198.51.100.6\r\nt=1795132800 1795133400\r\nm=video 30000 RTP/AVP 96 97 98 99\r\na=recvonly\r\n" +
+		"a=rtpmap:96 PS/90000\r\na=rtpmap:97 MPEG4/90000\r\na=rtpmap:98 H264/90000\r\na=rtpmap:99 H265/90000\r\n%sy=1200000001\r\n"
+	if d := cmp.Diff(fmt.Sprintf(body, "Playback", ""), string(o.Append(nil))); d != "" {
+		t.Error(d)
+	}
+	o.History.Speed = 4
+	if d := cmp.Diff(fmt.Sprintf(body, "Download", "a=downloadspeed:4\r\n"), string(o.Append(nil))); d != "" {
 		t.Error(d)
 	}
 }

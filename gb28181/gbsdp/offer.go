@@ -2,13 +2,15 @@ package gbsdp
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
+	"time"
 
 	"fengsui/gb28181"
 )
 
-// Offer is what a live INVITE offers: we receive PS, or bare elementary streams
-// from devices that answer so.
+// Offer is what an INVITE for pictures offers: we receive PS, or bare elementary
+// streams from devices that answer so.
 type Offer struct {
 	Owner   gb28181.ID // the platform's own ID
 	Address netip.Addr // where we receive, as the device should see it
@@ -18,6 +20,17 @@ type Offer struct {
 	SSRC    string // 10 digits
 	// Stream are the lines that choose the main or a sub stream, from [StreamLines].
 	Stream []Attr
+	// History asks for recorded pictures; nil for live ones.
+	History *History
+}
+
+// History is the part of an [Offer] that names a recording (signalling.md section
+// 6.6).
+type History struct {
+	Channel    gb28181.ID
+	Kind       int       // of u=: 0 all, 1 manual, 2 alarm, 3 time
+	Start, End time.Time // whole seconds
+	Speed      int       // of a download, in times; 0: a playback
 }
 
 // Description is the offer as SDP, in the form of media.md section 1.1.
@@ -33,9 +46,18 @@ func (o Offer) Description() Description {
 			m.Setup = Passive
 		}
 	}
-	return Description{
-		Owner: string(o.Owner), Session: "Play", Connection: o.Address, Media: []Media{m}, SSRC: o.SSRC,
+	d := Description{Owner: string(o.Owner), Session: Play, Connection: o.Address, SSRC: o.SSRC}
+	if h := o.History; h != nil {
+		d.Session = Playback
+		if h.Speed > 0 {
+			d.Session = Download
+			m.Attrs = append([]Attr{{"downloadspeed", strconv.Itoa(h.Speed)}}, m.Attrs...)
+		}
+		d.URI = string(h.Channel) + ":" + strconv.Itoa(h.Kind)
+		d.Start, d.End = h.Start.Unix(), h.End.Unix()
 	}
+	d.Media = []Media{m}
+	return d
 }
 
 // Append appends the offer's body to dst.

@@ -72,7 +72,7 @@ func (s *session) attempt(n int, transport string) (_ *live, err error) {
 		if settings.Mode != "" {
 			mode = settings.Mode
 		}
-		rx, err = s.c.engine.Receive(s.ctx, engine.Want{Key: s.key, Transport: transport, Mode: mode, From: way.Remote.Addr()})
+		rx, err = s.c.engine.Receive(s.ctx, s.want(engine.Want{Key: s.key, Transport: transport, Mode: mode, From: way.Remote.Addr()}))
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", ErrNoReceiver, err)
 		}
@@ -100,6 +100,7 @@ func (s *session) attempt(n int, transport string) (_ *live, err error) {
 		if err != nil {
 			return string(dialog.SDP()), errors.Join(err, dialog.Ack(s.ctx))
 		}
+		s.agree(dialog.SDP())
 		// The receiver must know the SSRC of the answer before the ACK lets the device send.
 		if err := rx.Expect(answered); err != nil {
 			return string(dialog.SDP()), errors.Join(fmt.Errorf("%w: %w", ErrBadAnswer, err), dialog.Ack(s.ctx))
@@ -127,7 +128,7 @@ func (s *session) attempt(n int, transport string) (_ *live, err error) {
 	err = s.stage(n, StagePacket, func() (string, error) {
 		p, err := waitFor(s, dialog, rx.WaitPacket)
 		if err != nil {
-			return "", wrapWait(ErrNoPacket, s.c.cfg.PacketTimeout, err)
+			return "", wrapWait(ErrNoPacket, s.patience(), err)
 		}
 		return fmt.Sprintf("%d bytes from %v, ssrc %010d, payload type %d", p.Bytes, p.Source, p.SSRC, p.PayloadType), nil
 	})
@@ -138,7 +139,7 @@ func (s *session) attempt(n int, transport string) (_ *live, err error) {
 	err = s.stage(n, StageKeyFrame, func() (detail string, err error) {
 		if tracks, err = waitFor(s, dialog, rx.WaitKey); err != nil {
 			st := rx.Stats()
-			return "", wrapWait(fmt.Errorf("%w: %d bytes in %d packets, %d lost", ErrNoKeyFrame, st.Bytes, st.Packets, st.Lost), s.c.cfg.PacketTimeout, err)
+			return "", wrapWait(fmt.Errorf("%w: %d bytes in %d packets, %d lost", ErrNoKeyFrame, st.Bytes, st.Packets, st.Lost), s.patience(), err)
 		}
 		return describe(tracks), nil
 	})
@@ -165,8 +166,12 @@ func (s *session) invite(way flow.Flow, settings Settings, ssrc string, offer []
 	}
 	var rejected *sip.Rejected
 	switch {
+	case errors.As(err, &rejected) && rejected.Status == 486 && s.req.recorded():
+		return nil, s.c.full(s, err)
 	case errors.As(err, &rejected) && rejected.Status == 486:
 		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
+	case errors.As(err, &rejected) && s.req.recorded():
+		return nil, fmt.Errorf("%w: %w", ErrNoRecording, err)
 	case errors.As(err, &rejected):
 		return nil, fmt.Errorf("%w: %w", ErrRejected, err)
 	case errors.Is(err, sip.ErrUnreachable):
@@ -185,6 +190,7 @@ func (s *session) offer(d gb28181.Device, way flow.Flow, rx *engine.Receiver, tr
 		Port:    rx.Port(),
 		SSRC:    rx.SSRC(),
 		Stream:  gbsdp.StreamLines(gbsdp.SelectAuto, d.Edition.Effective(), s.req.Profile == media.Sub),
+		History: s.history(),
 	}
 	switch transport {
 	case TCPPassive:
@@ -246,7 +252,7 @@ func reachable(a, source netip.Addr) bool {
 // waitFor waits for media, for as long as configured, and ends early when the
 // device hangs up.
 func waitFor[T any](s *session, d Dialog, wait func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeoutCause(s.ctx, s.c.cfg.PacketTimeout, errWaited)
+	ctx, cancel := context.WithTimeoutCause(s.ctx, s.patience(), errWaited)
 	defer cancel()
 	ctx, hangUp := context.WithCancelCause(ctx)
 	defer hangUp(nil)

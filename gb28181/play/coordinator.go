@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,6 +53,8 @@ type Dialog interface {
 	ByeAgain(ctx context.Context) error
 	// Move sends what follows to where the device is now.
 	Move(f flow.Flow)
+	// Info sends INFO in the dialog and returns the answer.
+	Info(ctx context.Context, contentType string, body []byte) (*sip.Response, error)
 	Done() <-chan struct{}
 	// Err is why Done was closed; sip.ErrUnreachable when the device's connection
 	// went, of which the device's sending knows nothing.
@@ -73,6 +76,11 @@ type Config struct {
 	Advertise     string        // media address in SDP, "" = as the SIP endpoint's
 	AnswerTimeout time.Duration // INVITE to final answer
 	PacketTimeout time.Duration // ACK to first packet, and again to the key frame
+	// Silence without RTP ends a recording that is not paused, half of it at the
+	// recording's end. Default 20 s; disks take seconds to spin up.
+	Silence time.Duration
+	// Slots is how many recordings a device plays at a time, 0: as many as it takes.
+	Slots int
 	// Settings returns a device's own choices; nil for none.
 	Settings func(gb28181.ID) Settings
 	// RequestKeyFrame asks a channel for a key frame; nil when nobody can.
@@ -97,12 +105,16 @@ type Coordinator struct {
 	work     sync.WaitGroup // one for each session's goroutine
 
 	ended endedDialogs
+	slots slots
 }
 
 // New makes a coordinator; nothing runs until the first Start.
 func New(cfg Config, d Devices, c Channels, i Inviter, e *engine.Engine, j *journal.Journal, reg prometheus.Registerer, log zerolog.Logger) *Coordinator {
 	if cfg.Settings == nil {
 		cfg.Settings = func(gb28181.ID) Settings { return Settings{} }
+	}
+	if cfg.Silence == 0 {
+		cfg.Silence = 20 * time.Second
 	}
 	return &Coordinator{
 		cfg: cfg, devices: d, channels: c, inviter: i, engine: e, journal: j, log: log, metrics: newMetrics(reg),
@@ -111,7 +123,8 @@ func New(cfg Config, d Devices, c Channels, i Inviter, e *engine.Engine, j *jour
 }
 
 // Start returns the channel's running session, joins a start under way, or
-// begins one, and waits until the first key frame is in. When every caller of a
+// begins one, and waits until the first key frame is in. A recording always has a
+// session of its own. When every caller of a
 // start has gone, it is given up (CANCEL or BYE). The error is a [*StartError],
 // or the context's cause for a caller that left.
 func (c *Coordinator) Start(ctx context.Context, r Request) (Session, error) {
@@ -129,7 +142,7 @@ func (c *Coordinator) Start(ctx context.Context, r Request) (Session, error) {
 			s.leave()
 			return Session{}, context.Cause(ctx)
 		}
-		if errors.Is(s.err, ErrGivenUp) && ctx.Err() == nil {
+		if errors.Is(s.err, ErrGivenUp) && ctx.Err() == nil && !r.recorded() {
 			// Joined a start whose other callers had all left: it ends, a new one begins.
 			<-s.finished
 			continue
@@ -139,13 +152,16 @@ func (c *Coordinator) Start(ctx context.Context, r Request) (Session, error) {
 	}
 }
 
-// Open is [media.Opener]: it starts the stream that a play address names and
-// attaches a viewer to it.
+// Open is [media.Opener]: it starts the stream that a play address names, unless
+// it is a recording, and attaches a viewer to it.
 func (c *Coordinator) Open(ctx context.Context, key media.Key) (media.Reader, error) {
 	if r, err := c.engine.Attach(key); err == nil && c.running(key) {
 		return r, nil
 	} else if err == nil {
 		r.Close()
+	}
+	if strings.HasPrefix(string(key), string(Playback)+"/") {
+		return nil, fmt.Errorf("%w: %q", ErrNoSession, key)
 	}
 	device, channel, profile, err := media.ParseLive(string(key))
 	if err != nil {
@@ -278,6 +294,9 @@ func (c *Coordinator) Close(ctx context.Context) error {
 
 // join finds the session for r and counts the caller in, or begins one.
 func (c *Coordinator) join(ctx context.Context, r Request) (*session, error) {
+	if r.recorded() {
+		return c.begin(ctx, r)
+	}
 	key := r.Key()
 	for {
 		c.mu.Lock()

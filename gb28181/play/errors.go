@@ -21,6 +21,21 @@ var (
 	ErrClosing    = errors.New("server is shutting down")           //
 	ErrNoSession  = errors.New("no such stream")                    //
 	ErrNotLive    = errors.New("channel cannot send live pictures") // not an invitable type
+
+	ErrNoRecording = errors.New("device rejected the INVITE for a recording") // any failure answer but 486
+	ErrNoSlot      = errors.New("device plays no more recordings at a time")  // a [*SlotError]
+	ErrRange       = errors.New("bad range of a recording")
+	ErrSpeed       = errors.New("bad speed of a download")
+)
+
+// Causes of a playback's refused control.
+var (
+	ErrNotPlayback = errors.New("only a playback can be controlled")
+	ErrScale       = errors.New("bad speed of a playback")
+	ErrBackwards   = errors.New("the device's edition of the standard has no reverse play")
+	ErrPlace       = errors.New("place outside of the recording")
+	ErrNoControl   = errors.New("device has no playback control")    // answered 405, 415 or 501
+	ErrUnwilling   = errors.New("device refused to change playback") // any other failure answer
 )
 
 // StartError is a start that failed: how far it came, why, and what to try.
@@ -53,6 +68,14 @@ func remedy(cause error, f facts) Words {
 		return Words{"Check the channel ID, or ask the device for its catalog again.", "请核对通道编码，或重新查询设备目录。"}
 	case errors.Is(cause, gb28181.ErrOffline):
 		return Words{"The device is not reachable: check its power and network, and its registration in the attempts list.", "设备不可达：请检查供电与网络，并在注册记录中查看原因。"}
+	case errors.Is(cause, ErrNoSlot):
+		return Words{"End one of the named streams, or wait for its end; play.slots says how many a device may have.", "请结束所列码流之一或等待其结束；每台设备的路数上限由 play.slots 配置。"}
+	case errors.Is(cause, ErrNoRecording):
+		return Words{"Ask for the channel's records of that time: the device has perhaps none, or plays none while another platform does.", "请先查询该时段的录像：设备可能没有录像，或正被其他平台回放。"}
+	case errors.Is(cause, ErrRange):
+		return Words{"Give start and end of the past, start before end, at most 24 hours apart.", "请提供过去的起止时间，开始早于结束，跨度不超过 24 小时。"}
+	case errors.Is(cause, ErrSpeed):
+		return Words{"Choose a speed of 1 to 8.", "请选择 1 到 8 的倍速。"}
 	case errors.Is(cause, ErrBusy):
 		return Words{"The device has reached its stream limit: close another viewer or platform on it, or use the sub stream.", "设备的码流路数已满：请关闭其他平台或客户端的取流，或改用子码流。"}
 	case f.off && (errors.Is(cause, ErrRejected) || errors.Is(cause, ErrNoPacket) || errors.Is(cause, ErrNoKeyFrame)):

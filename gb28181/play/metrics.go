@@ -6,6 +6,8 @@ type metrics struct {
 	startSeconds prometheus.Histogram
 	ended        *prometheus.CounterVec // outcome: started, failed, played
 	orphans      *prometheus.CounterVec // known: bye, stranger
+	controls     *prometheus.CounterVec // outcome: done, refused
+	slotless     prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -21,6 +23,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "fengsui_play_orphans_total", Help: "RTP without a session found by the reconciler.",
 		}, []string{"known"}),
 	}
-	reg.MustRegister(m.startSeconds, m.ended, m.orphans)
+	m.controls = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fengsui_play_controls_total", Help: "Playback commands that devices answered.",
+	}, []string{"outcome"})
+	m.slotless = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "fengsui_play_no_slot_total", Help: "Recordings not played because the device plays no more at a time.",
+	})
+	reg.MustRegister(m.startSeconds, m.ended, m.orphans, m.controls, m.slotless)
 	return m
 }

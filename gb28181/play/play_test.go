@@ -458,9 +458,20 @@ func newHouse(t *testing.T) *house      { return newHouseWith(t, 5*time.Second) 
 func newHastyHouse(t *testing.T) *house { return newHouseWith(t, 20*time.Millisecond) }
 
 func newHouseWith(t *testing.T, patience time.Duration) *house {
+	return newHouseOf(t, times{patience: patience, idle: 300 * time.Millisecond})
+}
+
+// times are those of a house.
+type times struct {
+	patience time.Duration // for answers and packets
+	idle     time.Duration // that a stream stays without a viewer
+	silence  time.Duration // that ends a recording
+}
+
+func newHouseOf(t *testing.T, c times) *house {
 	t.Helper()
 	first := 20000 + rand.IntN(10000)*2 // beside other tests' ports; the engine passes over busy ones
-	eng, err := engine.New(engine.Config{Listen: "127.0.0.1:0", PortMin: first, PortMax: first + 99, Domain: string(platform), IdleClose: 300 * time.Millisecond},
+	eng, err := engine.New(engine.Config{Listen: "127.0.0.1:0", PortMin: first, PortMax: first + 99, Domain: string(platform), IdleClose: c.idle},
 		zerolog.Nop(), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -476,7 +487,7 @@ func newHouseWith(t *testing.T, patience time.Duration) *house {
 		}
 	})
 	h := &house{t: t, engine: eng, journal: journal.New(1024), device: &fakeDevice{t: t, answer: "default"}}
-	h.play = play.New(play.Config{ID: platform, Transport: play.UDP, Mode: "single", AnswerTimeout: patience, PacketTimeout: patience, RequestKeyFrame: h.device.keyFrame},
+	h.play = play.New(play.Config{ID: platform, Transport: play.UDP, Mode: "single", AnswerTimeout: c.patience, PacketTimeout: c.patience, Silence: c.silence, RequestKeyFrame: h.device.keyFrame},
 		h.device, h.device, h.device, eng, h.journal, prometheus.NewRegistry(), zerolog.Nop())
 	t.Cleanup(func() {
 		if err := h.play.Close(context.Background()); err != nil {
@@ -527,11 +538,16 @@ type fakeDevice struct {
 	noKey        bool
 	hangUpAtOnce bool
 	endless      atomic.Bool // repeats the clip
+	edition      gb28181.Edition
 
 	invites, byes, again, cancelled, open, keyFrames atomic.Int64
 	wait                                             sync.WaitGroup
 
+	infos chan string  // bodies of INFO, if not nil
+	reply sip.Response // to them
+
 	mu      sync.Mutex
+	offer   string // SDP of the last INVITE
 	subject string
 	dialogs []*fakeDialog
 	flow    flow.Flow // of the last BYE
@@ -539,7 +555,7 @@ type fakeDevice struct {
 }
 
 func (d *fakeDevice) Device(id gb28181.ID) (gb28181.Device, bool) {
-	return gb28181.Device{ID: id, Presence: shadow.Presence{State: shadow.Online}}, id == camera
+	return gb28181.Device{ID: id, Edition: d.edition, Presence: shadow.Presence{State: shadow.Online}}, id == camera
 }
 
 func (d *fakeDevice) Flow(gb28181.ID) (flow.Flow, error) {
@@ -574,6 +590,15 @@ func (d *fakeDevice) lastSubject() string {
 	return d.subject
 }
 
+func (d *fakeDevice) info(contentType string, body []byte) (*sip.Response, error) {
+	if contentType != "Application/MANSRTSP" {
+		d.t.Errorf("INFO of type %q", contentType)
+	}
+	d.infos <- string(body)
+	r := d.reply
+	return &r, nil
+}
+
 func (d *fakeDevice) hangUp() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -595,7 +620,7 @@ func (d *fakeDevice) lastFlow() flow.Flow {
 func (d *fakeDevice) Invite(ctx context.Context, _ sip.Peer, i sip.Invite) (play.Dialog, error) {
 	d.invites.Add(1)
 	d.mu.Lock()
-	d.subject = i.Subject
+	d.subject, d.offer = i.Subject, string(i.SDP)
 	d.mu.Unlock()
 	if d.unreachable {
 		return nil, sip.ErrUnreachable
@@ -653,6 +678,10 @@ func (g *fakeDialog) Source() netip.Addr    { return netip.MustParseAddr("127.0.
 func (g *fakeDialog) Done() <-chan struct{} { return g.done }
 func (g *fakeDialog) Err() error            { return g.err }
 func (g *fakeDialog) Move(f flow.Flow)      { g.flow = f }
+
+func (g *fakeDialog) Info(_ context.Context, contentType string, body []byte) (*sip.Response, error) {
+	return g.device.info(contentType, body)
+}
 
 func (g *fakeDialog) Ack(context.Context) error {
 	d := g.device

@@ -50,25 +50,37 @@ type session struct {
 
 	err error // of the start; set before started is closed
 
+	controlling chan struct{} // holds one: whoever changes the playback
+	cseq        uint32        // of the last control; with controlling
+
 	mu      sync.Mutex // guards what follows
 	callers int        // waiting in Start
 	ending  bool
 	view    Session
 	rx      *engine.Receiver // nil until it plays
 	asked   time.Time        // last request for a key frame
+	dialog  Dialog           // nil until it plays
+	stirred time.Time        // last control of a playback
+	sentAll time.Time        // when the device said so; zero: not
+	scale   float64          // that the device was told; view.Scale may wait for the end of a pause
 }
 
 func newSession(ctx context.Context, c *Coordinator, r Request) *session {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
 	s := &session{
-		c: c, id: hex.EncodeToString(id[:]), req: r, key: r.Key(), trace: telemetry.TraceID(ctx),
+		c: c, id: hex.EncodeToString(id[:]), req: r, trace: telemetry.TraceID(ctx),
 		started: make(chan struct{}), finished: make(chan struct{}), anew: make(chan struct{}, 1), callers: 1,
+		controlling: make(chan struct{}, 1), scale: 1,
 	}
+	s.key = keyOf(r, s.id)
 	// Of the caller only the trace is kept: the stream outlives its request.
 	trace, _ := telemetry.FromContext(ctx)
 	s.ctx, s.cancel = context.WithCancelCause(telemetry.NewContext(context.Background(), trace))
 	s.view = Session{ID: s.id, Request: r, Key: s.key, State: Starting, StartedAt: time.Now(), Trace: s.trace}
+	if r.recorded() {
+		s.view.Duration, s.view.Scale, s.view.Speed = r.End.Sub(r.Start), 1, r.Speed
+	}
 	return s
 }
 
@@ -85,13 +97,16 @@ func (s *session) run() {
 	s.playing(live)
 	reason := s.watch(live)
 	s.mu.Lock()
-	s.ending, s.view.State = true, Ended
+	s.ending, s.view.State, s.view.Reason = true, Ended, reason
 	s.mu.Unlock()
 	if err := live.close(); err != nil {
 		s.c.log.Warn().Str("device", string(s.req.Device)).Str("channel", string(s.req.Channel)).
 			Str("call_id", live.dialog.CallID()).Err(err).Msg("stream did not end cleanly")
 	}
 	s.c.metrics.ended.WithLabelValues("played").Inc()
+	if s.req.OnEnd != nil {
+		s.req.OnEnd(s.snapshot())
+	}
 	s.event("stream.ended", map[string]any{"reason": reason, "ssrc": live.rx.SSRC()})
 }
 
@@ -151,7 +166,7 @@ func (s *session) fail(err error) {
 func (s *session) playing(l *live) {
 	s.mu.Lock()
 	s.view.State = Playing
-	s.rx = l.rx
+	s.rx, s.dialog = l.rx, l.dialog
 	s.view.CallID, s.view.SSRC, s.view.Transport, s.view.Tracks = l.dialog.CallID(), l.rx.SSRC(), l.transport, l.tracks
 	s.mu.Unlock()
 	close(s.started)
@@ -162,12 +177,22 @@ func (s *session) playing(l *live) {
 // watch waits for whatever ends the stream first and says it.
 func (s *session) watch(l *live) string {
 	var judge <-chan time.Time // of a device that registered anew
+	var beat <-chan time.Time  // of a recording, which may end without a word
+	if s.req.recorded() {
+		t := time.NewTicker(beatEvery)
+		defer t.Stop()
+		beat = t.C
+	}
 	for {
 		select {
+		case now := <-beat:
+			if reason := s.playedOut(l, now); reason != "" {
+				return reason
+			}
 		case <-s.anew:
 			judge = time.After(restartGrace)
 		case <-judge:
-			if judge = nil; time.Since(l.rx.Stats().Last) >= restartGrace {
+			if judge = nil; !s.paused() && time.Since(l.rx.Stats().Last) >= restartGrace {
 				return "the device registered anew and sends no more"
 			}
 		case <-s.ctx.Done():
@@ -177,13 +202,16 @@ func (s *session) watch(l *live) string {
 				return "the device's signalling connection closed"
 			}
 			l.byeReceived = true
+			s.closed(l)
 			return "the device ended it"
 		case <-l.rx.Done():
 			switch err := l.rx.Err(); {
 			case errors.Is(err, engine.ErrIdle):
 				return "nobody watched it"
 			case errors.Is(err, engine.ErrSilent), errors.Is(err, engine.ErrDisconnected):
-				s.c.devices.Doubt(s.req.Device, shadow.ByRTP, "its RTP stopped", time.Now())
+				if !s.req.recorded() {
+					s.c.devices.Doubt(s.req.Device, shadow.ByRTP, "its RTP stopped", time.Now())
+				}
 				return "no packet arrived any more"
 			default:
 				return fmt.Sprintf("the receiver ended: %v", err)
@@ -229,15 +257,18 @@ func (s *session) end(reason string) { s.cancel(errors.New(reason)) }
 
 func (s *session) snapshot() Session {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	v := s.view
+	v, rx := s.view, s.rx
 	v.Stages = append([]Stage(nil), s.view.Stages...)
+	s.mu.Unlock()
+	if rx != nil && s.req.Kind == Playback {
+		v.Position = rx.Place()
+	}
 	return v
 }
 
 func (s *session) event(kind string, data map[string]any) {
 	data["stream"] = s.id
-	data["profile"] = string(s.req.Profile)
+	data["kind"], data["profile"] = string(s.req.kind()), string(s.req.Profile)
 	s.c.journal.Append(journal.Event{At: time.Now(), Type: kind, Device: string(s.req.Device),
 		Channel: string(s.req.Channel), Trace: s.trace, Data: data})
 }

@@ -14,17 +14,37 @@ const (
 	TCPActive  = "tcp-active"  // we connect to the device
 )
 
-// Request asks for a channel's live picture.
+// Kind is what pictures are asked for.
+type Kind string
+
+// The kinds.
+const (
+	Live     Kind = "live"
+	Playback Kind = "playback" // a recording at the speed of life, or as controlled
+	Download Kind = "download" // a recording as fast as the device gives it
+)
+
+// Request asks for a channel's pictures.
 type Request struct {
+	Kind    Kind // "" is Live
 	Device  gb28181.ID
 	Channel gb28181.ID
 	Profile media.Profile // "" is media.Main
 	// Transport is UDP, TCPPassive or TCPActive; "" leaves it to the device's
 	// setting, and then tries tcp-passive once where UDP brought no packet.
 	Transport string
+
+	// Of a recording only.
+	Start, End time.Time // whole seconds
+	Records    int       // which records: 0 all, 1 manual, 2 alarm, 3 time
+	Speed      int       // of a download, 1 to 8
+	By         string    // who asks, for whoever finds no slot free
+	// OnEnd, if not nil, is told once how a recording that began to play ended.
+	OnEnd func(Session)
 }
 
-// Key is the key of the stream the request is for.
+// Key is the key of the live stream the request is for; a recording's has the
+// key of its [Session].
 func (r Request) Key() media.Key {
 	return media.LiveKey(string(r.Device), string(r.Channel), r.Profile)
 }
@@ -52,6 +72,16 @@ type Session struct {
 	Stages    []Stage
 	StartedAt time.Time
 	Trace     string // trace ID of the call that started it
+
+	// Of a recording only.
+	Duration time.Duration // of the period asked for
+	Position time.Duration // in the period, of a playback
+	Paused   bool
+	Scale    float64 // speed of a playback, less than 0 backwards
+	Speed    int     // of a download, as the device agreed to
+	Size     int64   // bytes of a download by the device's word; 0 unknown
+	Whole    bool    // ended: everything was sent
+	Reason   string  // ended: why
 }
 
 // Names of the stages, in their order.

@@ -15,13 +15,14 @@ import (
 func TestEveryRouteNeedsAuthenticationButHealthAndSignIn(t *testing.T) {
 	h := build(t)
 	open := map[string]bool{ // what strangers may do, each with its reason
-		"GET /healthz":                       true, // health
-		"GET /readyz":                        true,
-		"POST /api/v1/sessions":              true, // signing in
-		"/":                                  true, // the console's files hold no data; they show the sign-in form
-		"OPTIONS /live/{file}":               true, // CORS preflights carry no credentials and tell nothing
-		"OPTIONS /whep/live/{name}":          true,
-		"OPTIONS /whep/live/{name}/{viewer}": true,
+		"GET /healthz":                         true, // health
+		"GET /readyz":                          true,
+		"POST /api/v1/sessions":                true, // signing in
+		"/":                                    true, // the console's files hold no data; they show the sign-in form
+		"OPTIONS /live/{file}":                 true, // CORS preflights carry no credentials and tell nothing
+		"OPTIONS /playback/{file}":             true,
+		"OPTIONS /whep/{kind}/{name}":          true,
+		"OPTIONS /whep/{kind}/{name}/{viewer}": true,
 	}
 	routes := h.server.Routes()
 	if len(routes) < 40 {

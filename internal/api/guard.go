@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"fengsui/gb28181/play"
 	"fengsui/internal/api/fault"
 	"fengsui/internal/rights"
 	"fengsui/internal/store"
@@ -102,11 +103,11 @@ func (s *Server) admit(who principal, need access, pattern string, u *url.URL) e
 	case need.member:
 		return nil
 	case need.play:
-		_, device, channel, err := playKey(u.Path)
+		key, device, channel, err := s.playKey(u.Path)
 		if err != nil {
 			return err
 		}
-		return s.may(who, need.act, device, channel)
+		return s.may(who, watching(key), device, channel)
 	case need.judged:
 		if who.rights.Somewhere(need.act) {
 			return nil
@@ -178,12 +179,12 @@ func (s *Server) access(r *http.Request) (access, string) {
 }
 
 // machinePath reports whether a path can never be a page of the console; /live
-// alone is one.
+// and /playback alone are.
 func machinePath(path string) bool {
-	if path == "/live" {
+	if path == "/live" || path == "/playback" {
 		return false
 	}
-	for _, p := range []string{"/api", "/live", "/whep", "/metrics", "/openapi", "/debug"} {
+	for _, p := range []string{"/api", "/live", "/playback", "/whep", "/metrics", "/openapi", "/debug"} {
 		if path == p || strings.HasPrefix(path, p+"/") || strings.HasPrefix(path, p+".") {
 			return true
 		}
@@ -284,32 +285,59 @@ func (s *Server) keyCredential(ctx context.Context, secret string) (principal, e
 }
 
 func (s *Server) playCredential(r *http.Request, token string) (principal, error) {
-	key, device, _, err := playKey(r.URL.Path)
+	key, device, _, err := s.playKey(r.URL.Path)
+	if errors.Is(err, errNoPlayback) { // what plays is not told to strangers
+		return principal{}, fault.New(fault.BadPlayToken, "the token opens no playback")
+	}
 	if err != nil {
 		return principal{}, err
 	}
 	if err := s.signer.checkPlay(token, key, time.Now()); err != nil {
 		return principal{}, fault.New(fault.BadPlayToken, "the token does not open %s, or has expired", key)
 	}
-	grant := rights.Grant{Act: rights.Look, Subtree: string(device)} // the token has been checked to be of this channel
+	grant := rights.Grant{Act: watching(key), Subtree: string(device)} // the token has been checked to be of this channel
 	return principal{name: "play address", rights: rights.Of(grant), via: "play"}, nil
 }
 
-// playKey is the stream that a play address names: /live/<name>.<form> or
-// /whep/live/<name>[/...].
-func playKey(path string) (key media.Key, device, channel gbID, err error) {
-	name, whep := strings.CutPrefix(path, "/whep/live/")
+// playKey is the stream that a play address names: /live/<name>.<form>,
+// /playback/<id>.<form>, or /whep/ before one without its form and with more
+// behind it.
+func (s *Server) playKey(path string) (key media.Key, device, channel gbID, err error) {
+	rest, whep := strings.CutPrefix(path, "/whep")
+	kind, name, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
 	if whep {
 		name, _, _ = strings.Cut(name, "/")
 	} else {
-		name = strings.TrimPrefix(path, "/live/")
 		name = name[:max(strings.LastIndexByte(name, '.'), 0)]
+	}
+	if kind == string(play.Playback) {
+		return s.playbackKey(name)
 	}
 	d, c, profile, err := media.ParseLive(name)
 	if err != nil {
 		return "", "", "", fault.New(fault.BadLiveName, "%v", err)
 	}
 	return media.LiveKey(d, c, profile), gbID(d), gbID(c), nil
+}
+
+// watching is what one must have the right to for watching a stream.
+func watching(key media.Key) rights.Act {
+	if strings.HasPrefix(string(key), string(play.Playback)+"/") {
+		return rights.Playback
+	}
+	return rights.Look
+}
+
+var errNoPlayback = errors.New("no such playback")
+
+// playbackKey is the stream of a playback and what it plays.
+func (s *Server) playbackKey(id string) (key media.Key, device, channel gbID, err error) {
+	if s.svc.Streams != nil {
+		if p, ok := s.svc.Streams.Session(id); ok && p.Request.Kind == play.Playback {
+			return p.Key, p.Request.Device, p.Request.Channel, nil
+		}
+	}
+	return "", "", "", &fault.Error{Code: fault.UnknownStream, Detail: fmt.Sprintf("playback %q", id), Cause: errNoPlayback}
 }
 
 // touches remembers when the use of a key was last recorded: once a minute each.

@@ -321,6 +321,19 @@ func (s *streams) Stop(_ context.Context, id string) error {
 	return fmt.Errorf("stop %s: %w", id, play.ErrNoSession)
 }
 
+func (s *streams) Control(_ context.Context, id string, want play.Control) (play.Session, error) {
+	p, ok := s.Session(id)
+	switch {
+	case !ok:
+		return p, fmt.Errorf("control %s: %w", id, play.ErrNoSession)
+	case want.Scale != nil && *want.Scale > 16:
+		return p, play.ErrScale
+	case want.Paused != nil:
+		p.Paused = *want.Paused
+	}
+	return p, nil
+}
+
 func (s *streams) Sessions() []play.Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,16 +24,19 @@ var playAccess = access{act: rights.Look, play: true}
 
 func (s *Server) addMedia() {
 	s.route("GET /live/{file}", playAccess, cors(s.live))
+	s.route("GET /playback/{file}", playAccess, cors(s.live))
 	s.describe(huma.Operation{OperationID: "watch-flv", Method: http.MethodGet, Path: "/live/{file}", Tags: []string{"media"},
 		Summary: "Live picture as HTTP-FLV", Description: "file is {device}_{channel}.flv, or {device}_{channel}_sub.flv. Invites the channel if nobody watches it yet. Takes ?token= of a play address, or Bearer. "},
 		"video/x-flv", "token", "hevc")
-	for _, pattern := range []string{"POST /whep/live/{name}", "DELETE /whep/live/{name}", "PATCH /whep/live/{name}/{viewer}", "DELETE /whep/live/{name}/{viewer}"} {
-		s.route(pattern, playAccess, cors(s.whep))
+	for _, pattern := range []string{"POST /whep/%s/{name}", "DELETE /whep/%s/{name}", "PATCH /whep/%s/{name}/{viewer}", "DELETE /whep/%s/{name}/{viewer}"} {
+		for _, kind := range []string{"live", "playback"} {
+			s.route(fmt.Sprintf(pattern, kind), playAccess, cors(s.whep))
+		}
 	}
 	s.describe(huma.Operation{OperationID: "watch-whep", Method: http.MethodPost, Path: "/whep/live/{name}", Tags: []string{"media"},
 		Summary: "Live picture by WebRTC (WHEP)", Description: "The body is an SDP offer, the answer 201 with an SDP answer; DELETE the address in Location to end. Takes ?token= of a play address, or Bearer. "},
 		"application/sdp", "token")
-	for _, pattern := range []string{"OPTIONS /live/{file}", "OPTIONS /whep/live/{name}", "OPTIONS /whep/live/{name}/{viewer}"} {
+	for _, pattern := range []string{"OPTIONS /live/{file}", "OPTIONS /playback/{file}", "OPTIONS /whep/{kind}/{name}", "OPTIONS /whep/{kind}/{name}/{viewer}"} {
 		s.route(pattern, access{open: true}, cors(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	}
 }
@@ -55,7 +59,7 @@ func cors(next http.HandlerFunc) http.HandlerFunc {
 
 func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	file := r.PathValue("file")
-	key, _, _, err := playKey(r.URL.Path)
+	key, _, _, err := s.playKey(r.URL.Path)
 	switch form := file[strings.LastIndexByte(file, '.')+1:]; {
 	case err != nil:
 	case form != "flv":
@@ -71,7 +75,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) whep(w http.ResponseWriter, r *http.Request) {
-	key, _, _, err := playKey(r.URL.Path)
+	key, _, _, err := s.playKey(r.URL.Path)
 	if err == nil && s.svc.WHEP == nil {
 		err = fault.New(fault.NotBuiltIn, "WebRTC is off (media.webrtc_listen)")
 	}

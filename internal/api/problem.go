@@ -39,6 +39,26 @@ type problem struct {
 	Trace    string       `json:"trace" doc:"trace ID, the same as in the log"`
 	Errors   []fieldError `json:"errors,omitempty" doc:"each value that is not acceptable"`
 	Stages   []stageView  `json:"stages,omitempty" doc:"how far a stream came"`
+	Holders  []holderView `json:"holders,omitempty" doc:"who has the device's slots"`
+}
+
+// holderView is a stream that takes a slot of a device.
+type holderView struct {
+	Stream  string `json:"stream"`
+	Kind    string `json:"kind" enum:"playback,download"`
+	Channel string `json:"channel"`
+	By      string `json:"by" doc:"who asked for it"`
+}
+
+// holdersOf are the streams for which there is no slot, nil for any other error.
+func holdersOf(err error) (views []holderView) {
+	var e *play.SlotError
+	if errors.As(err, &e) {
+		for _, h := range e.Holders {
+			views = append(views, holderView{h.Stream, string(h.Kind), string(h.Channel), h.By})
+		}
+	}
+	return views
 }
 
 type fieldError struct {
@@ -62,6 +82,16 @@ func known() []struct {
 		err  error
 		code fault.Code
 	}{
+		{play.ErrRange, fault.BadRange},
+		{play.ErrSpeed, fault.BadSpeed},
+		{play.ErrScale, fault.BadScale},
+		{play.ErrBackwards, fault.NoReverse},
+		{play.ErrPlace, fault.BadPosition},
+		{play.ErrNotPlayback, fault.NotPlayback},
+		{play.ErrNoControl, fault.NoControl},
+		{play.ErrUnwilling, fault.ControlRefused},
+		{play.ErrNoRecording, fault.NoRecording},
+		{play.ErrNoSlot, fault.NoSlot},
 		{play.ErrBusy, fault.StreamBusy},
 		{play.ErrRejected, fault.StreamRefused},
 		{play.ErrNoAnswer, fault.NoAnswer},
@@ -174,7 +204,7 @@ func (s *Server) problem(ctx context.Context, err error) *problem {
 		Name:   row.Name,
 		Remedy: row.Remedy.In(c.lang),
 		Trace:  c.trace,
-		Stages: stagesOf(err),
+		Stages: stagesOf(err), Holders: holdersOf(err),
 	}
 	if c.r != nil {
 		p.Instance = c.r.URL.Path

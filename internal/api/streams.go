@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +25,7 @@ type Streams interface {
 	Stop(ctx context.Context, id string) error
 	Sessions() []play.Session
 	Session(id string) (play.Session, bool)
+	Control(ctx context.Context, id string, want play.Control) (play.Session, error)
 	// Statistics are those of a stream that is received; false when it is not.
 	Statistics(key media.Key) (Statistics, bool)
 }
@@ -95,7 +98,7 @@ type streamView struct {
 	ID        string            `json:"id"`
 	Device    string            `json:"device"`
 	Channel   string            `json:"channel"`
-	Kind      string            `json:"kind" enum:"live"`
+	Kind      string            `json:"kind" enum:"live,playback,download"`
 	Profile   string            `json:"profile" enum:"main,sub"`
 	State     string            `json:"state" enum:"starting,playing,ended"`
 	Codec     string            `json:"codec" doc:"of the pictures: H264 or H265"`
@@ -108,11 +111,22 @@ type streamView struct {
 	Stages    []stageView       `json:"stages" nullable:"false" doc:"how the start went"`
 	Stats     *statsView        `json:"stats,omitempty"`
 	Trace     string            `json:"trace"`
+	Recording *recordingView    `json:"recording,omitempty" doc:"of a playback: how it stands"`
+}
+
+type recordingView struct {
+	Start    stamp   `json:"start"`
+	End      stamp   `json:"end"`
+	Duration float64 `json:"duration" doc:"seconds"`
+	Position float64 `json:"position" doc:"seconds from the start"`
+	Paused   bool    `json:"paused"`
+	Scale    float64 `json:"scale" doc:"speed; less than 0 runs backwards"`
+	By       string  `json:"by" doc:"who asked for it"`
 }
 
 func (s *Server) viewStream(o origin, p play.Session) streamView {
 	v := streamView{
-		ID: p.ID, Device: string(p.Request.Device), Channel: string(p.Request.Channel), Kind: "live", Profile: string(media.Main),
+		ID: p.ID, Device: string(p.Request.Device), Channel: string(p.Request.Channel), Kind: string(cmp.Or(p.Request.Kind, play.Live)), Profile: string(media.Main),
 		State: string(p.State), Tracks: []trackView{}, Transport: p.Transport, SSRC: p.SSRC, CallID: p.CallID,
 		StartedAt: at(p.StartedAt), URLs: s.playURLs(o, p.Key), Stages: viewStages(p.Stages), Trace: p.Trace,
 	}
@@ -125,6 +139,9 @@ func (s *Server) viewStream(o origin, p play.Session) streamView {
 			v.Codec = string(t.Codec)
 		}
 	}
+	if p.Request.Kind == play.Playback {
+		v.Recording = &recordingView{stamp(p.Request.Start), stamp(p.Request.End), p.Duration.Seconds(), p.Position.Seconds(), p.Paused, p.Scale, p.Request.By}
+	}
 	if st, ok := s.svc.Streams.Statistics(p.Key); ok {
 		v.Stats = &statsView{st.Bytes, st.Packets, st.Lost, st.Reordered, st.Damaged, st.Bitrate, st.LossRate, st.FPS, st.KeyInterval.Milliseconds(), st.Readers, st.Source}
 	}
@@ -135,11 +152,27 @@ type streamInput struct {
 	Body struct {
 		Device    string `json:"device" maxLength:"64" example:"34020000001320000001"`
 		Channel   string `json:"channel" maxLength:"64" example:"34020000001320000001"`
-		Kind      string `json:"kind,omitempty" enum:"live" default:"live"`
+		Kind      string `json:"kind,omitempty" enum:"live,playback" default:"live" doc:"playback = a recording, with start and end"`
 		Transport string `json:"transport,omitempty" enum:"udp,tcp-passive,tcp-active" doc:"absent = the device's setting, then tcp-passive where UDP brought nothing"`
 		Profile   string `json:"profile,omitempty" enum:"main,sub" default:"main"`
+
+		Start   time.Time `json:"start,omitzero" doc:"of a recording; whole seconds"`
+		End     time.Time `json:"end,omitzero" doc:"of a recording; at most 24 hours after start"`
+		Records string    `json:"records,omitempty" enum:"all,manual,alarm,time" default:"all" doc:"which records of that time"`
 	}
 }
+
+type controlInput struct {
+	Stream string `path:"stream" maxLength:"128"`
+	Body   struct {
+		Paused   *bool    `json:"paused,omitempty"`
+		Scale    *float64 `json:"scale,omitempty" doc:"0.25 to 16; less than 0 runs backwards, by devices of the 2022 edition"`
+		Position *float64 `json:"position,omitempty" doc:"seconds from the start" minimum:"0"`
+	}
+}
+
+// recordKinds are the kinds of records in the order of u= (signalling.md section 6.1).
+var recordKinds = []string{"all", "manual", "alarm", "time"}
 
 type streamOutput struct {
 	Location string `header:"Location"`
@@ -158,9 +191,11 @@ type streamList struct {
 func (s *Server) addStreams() {
 	tags := []string{"streams"}
 	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "start-stream", Method: http.MethodPost, Path: "/api/v1/streams", DefaultStatus: http.StatusCreated, Tags: tags,
-		Summary: "Start a stream, or join a running one", Description: "Answers when the first key frame is in: one INVITE however many callers. A failure tells by its stages how far it came. "}, s.startStream)
+		Summary: "Start a stream, or join a running one", Description: "Answers when the first key frame is in. Of live pictures there is one INVITE however many callers, a playback is the caller's own. A failure tells by its stages how far it came. "}, s.startStream)
 	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "list-streams", Method: http.MethodGet, Path: "/api/v1/streams", Tags: tags, Summary: "Running streams"}, s.listStreams)
 	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "get-stream", Method: http.MethodGet, Path: "/api/v1/streams/{stream}", Tags: tags, Summary: "One stream with statistics and fresh play addresses"}, s.getStream)
+	op(s, access{act: rights.Playback, judged: true}, huma.Operation{OperationID: "control-stream", Method: http.MethodPatch, Path: "/api/v1/streams/{stream}", Tags: tags,
+		Summary: "Pause a playback, let it go on, change its speed, or seek", Description: "Answers when the device has done it. What is left out stays as it is; a speed given to a paused playback waits for the end of the pause. "}, s.controlStream)
 	op(s, access{act: rights.Configure, judged: true}, huma.Operation{OperationID: "stop-stream", Method: http.MethodDelete, Path: "/api/v1/streams/{stream}", Tags: tags, Summary: "End a stream for all its viewers"}, s.stopStream)
 }
 
@@ -184,11 +219,16 @@ func (s *Server) startStream(ctx context.Context, in *streamInput) (*streamOutpu
 		return nil, fault.Invalid("body.channel", in.Body.Channel, "want the ID of a channel")
 	}
 	callOf(ctx).target = string(device) + "/" + in.Body.Channel
-	if err := s.may(callOf(ctx).who, rights.Look, device, gb28181.ID(in.Body.Channel)); err != nil {
+	act := rights.Look
+	if in.Body.Kind == string(play.Playback) {
+		act = rights.Playback
+	}
+	if err := s.may(callOf(ctx).who, act, device, gb28181.ID(in.Body.Channel)); err != nil {
 		return nil, err
 	}
 	p, err := streams.Start(ctx, play.Request{
-		Device: device, Channel: gb28181.ID(in.Body.Channel), Profile: media.Profile(in.Body.Profile), Transport: in.Body.Transport,
+		Kind: play.Kind(in.Body.Kind), Device: device, Channel: gb28181.ID(in.Body.Channel), Profile: media.Profile(in.Body.Profile), Transport: in.Body.Transport,
+		Start: in.Body.Start, End: in.Body.End, Records: slices.Index(recordKinds, in.Body.Records), By: callOf(ctx).who.name,
 	})
 	if err != nil {
 		return nil, err
@@ -235,6 +275,28 @@ func (s *Server) getStream(ctx context.Context, in *streamPath) (*streamOutput, 
 	p, ok := streams.Session(in.Stream)
 	if !ok || !s.sight(ctx).channel(p.Request.Device, p.Request.Channel) {
 		return nil, fault.New(fault.UnknownStream, "stream %q", in.Stream)
+	}
+	return &streamOutput{Body: s.viewStream(originOf(callOf(ctx).r), p)}, nil
+}
+
+func (s *Server) controlStream(ctx context.Context, in *controlInput) (*streamOutput, error) {
+	streams, err := s.streams()
+	if err != nil {
+		return nil, err
+	}
+	if p, ok := streams.Session(in.Stream); ok {
+		if err := s.may(callOf(ctx).who, rights.Playback, p.Request.Device, p.Request.Channel); err != nil {
+			return nil, err
+		}
+	}
+	want := play.Control{Paused: in.Body.Paused, Scale: in.Body.Scale}
+	if in.Body.Position != nil {
+		at := time.Duration(min(*in.Body.Position, 1e9) * float64(time.Second))
+		want.Position = &at
+	}
+	p, err := streams.Control(ctx, in.Stream, want)
+	if err != nil {
+		return nil, err
 	}
 	return &streamOutput{Body: s.viewStream(originOf(callOf(ctx).r), p)}, nil
 }

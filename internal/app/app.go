@@ -207,7 +207,7 @@ func (a *App) buildMedia() (err error) {
 	a.play = play.New(play.Config{
 		ID: gb28181.ID(cfg.SIP.ID), Transport: cfg.Media.Transport, Mode: cfg.Media.Mode, Advertise: a.mediaAdvertise(),
 		AnswerTimeout: cfg.Media.AnswerTimeout, PacketTimeout: cfg.Media.PacketTimeout, Settings: a.playSettings,
-		RequestKeyFrame: a.command.RequestKeyFrame,
+		RequestKeyFrame: a.command.RequestKeyFrame, Slots: cfg.Play.Slots, Silence: cfg.Play.Silence,
 	}, a.table, a.catalog, inviter{a.endpoint}, a.engine, a.journal, a.registry, a.part("play"))
 	a.flv = flv.New(a.play, flv.Config{Fail: a.fail, Leases: a.book, Wanted: a.wanted}, a.registry, a.part("flv"))
 	if cfg.Media.WebRTCListen != "" {

@@ -21,6 +21,7 @@ import (
 // change of a device. It is called once, before anything runs.
 func (a *App) connect() {
 	a.endpoint.Handle("MESSAGE", a.message)
+	a.endpoint.Handle("INFO", a.info)
 	a.endpoint.Handle("NOTIFY", a.subscribe.Notify)
 	a.subscribe.Hand(subscribe.Catalog, func(id gb28181.ID, m *manscdp.Message) {
 		a.command.Learn(id, m)
@@ -55,6 +56,8 @@ func (a *App) message(r *sip.Request) (sip.Response, func()) {
 			a.catalog.Notify(id, m)
 		case strings.EqualFold(m.CmdType, manscdp.CmdRecordInfo) && strings.EqualFold(m.Root, "Response"):
 			a.records.Response(id, m)
+		case strings.EqualFold(m.CmdType, "MediaStatus"):
+			a.mediaStatus(id, r, m)
 		case strings.EqualFold(m.Root, "Response"):
 			a.command.Response(id, m)
 		case strings.EqualFold(m.Root, "Notify") && a.subscribe.Message(id, m):
@@ -62,6 +65,31 @@ func (a *App) message(r *sip.Request) (sip.Response, func()) {
 		default: // taken and left: an unknown command answered 4xx is sent for ever by some devices
 			a.log.Debug().Str("device", string(id)).Str("cmd", m.CmdType).Str("root", m.Root).Msg("message without a reader")
 		}
+	}
+}
+
+// info answers INFO of devices: some say by it, not by MESSAGE, that all of a
+// recording is sent (signalling.md section 6.6).
+func (a *App) info(r *sip.Request) (sip.Response, func()) {
+	id, m, refusal := a.read(r)
+	if refusal.Status != 0 {
+		return refusal, nil
+	}
+	return sip.Response{Status: 200}, func() {
+		a.heard(id, shadow.ByMessage, r, m)
+		if strings.EqualFold(m.CmdType, "MediaStatus") {
+			a.mediaStatus(id, r, m)
+		}
+	}
+}
+
+// mediaStatus ends the recording that a device says it has sent.
+func (a *App) mediaStatus(id gb28181.ID, r *sip.Request, m *manscdp.Message) {
+	if m.Node.Value("NotifyType") != "121" {
+		return
+	}
+	if !a.play.SentAll(r.CallID, id, gb28181.ID(m.DeviceID)) {
+		a.log.Debug().Str("device", string(id)).Str("call_id", r.CallID).Str("sender", m.DeviceID).Msg("media status of no recording that plays")
 	}
 }
 
@@ -73,7 +101,12 @@ var stranger = sip.Response{Status: 403, Reason: "Not registered here"}
 func (a *App) read(r *sip.Request) (gb28181.ID, *manscdp.Message, sip.Response) {
 	id := gb28181.ID(r.FromUser)
 	if !a.known(id, r.Flow) {
-		return id, nil, stranger
+		// In a stream's dialog some devices speak under another ID (signalling.md
+		// section 9, row 29).
+		var ok bool
+		if id, ok = a.play.Caller(r.CallID); !ok || !a.known(id, r.Flow) {
+			return gb28181.ID(r.FromUser), nil, stranger
+		}
 	}
 	m, err := manscdp.Decode(r.Body)
 	if err != nil {

@@ -42,7 +42,7 @@ func TestRequestsAreAnsweredInTheEdition(t *testing.T) {
 	slices.SortStableFunc(files, func(a, b conformance.File) int { return registersAnew(a) - registersAnew(b) })
 	for _, edition := range []gb28181.Edition{gb28181.Edition2016, gb28181.Edition2022} {
 		s := newServer(t)
-		s.start(sim.Config{Channels: 2, Edition: edition, Keepalive: time.Hour, Quirks: []string{"strict"}})
+		s.start(sim.Config{Channels: 2, Edition: edition, Keepalive: time.Hour, Quirks: []string{"strict"}, Records: 1, RecordPart: 50})
 		for _, f := range files {
 			if !slices.Contains(f.Editions, edition) || f.From != "server" {
 				continue

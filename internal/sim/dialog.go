@@ -112,8 +112,8 @@ func (d *device) accept(m *wire.Message) (*dialog, int) {
 		s.counters.fail(d.id, "offer: "+err.Error())
 		return nil, 488
 	}
-	if !strings.EqualFold(o.session, "Play") {
-		return nil, 488 // no recordings and no loudspeaker
+	if status := o.refusal(time.Now()); status != 0 {
+		return nil, status
 	}
 	m.Body = nil // lent by the socket
 	g := &dialog{device: d, invite: m, offer: o, key: key, at: never}
@@ -154,7 +154,7 @@ func (g *dialog) open() error {
 func (d *device) answerInvite(now instant, g *dialog) {
 	q := d.sim.quirks
 	a := answerSDP{
-		id: wire.User(g.invite.URI), session: "Play", tcp: g.offer.tcp, payload: 96, name: "PS", y: g.offer.y,
+		id: wire.User(g.invite.URI), session: g.offer.session, tcp: g.offer.tcp, payload: 96, name: "PS", y: g.offer.y,
 		addr: netip.AddrPortFrom(d.path.local().Addr(), 9),
 	}
 	if pt, ok := g.offer.payloads["PS"]; ok {
@@ -286,9 +286,13 @@ func (g *dialog) start(o stream.Options) {
 	}
 	o.Base = rand.Int64N(1 << 32)
 	o.Ended = func(err error) { d.shard.do(d, func(now instant) { d.mediaEnded(now, g, err) }) }
+	o.Recording = g.recording()
 	if g.stream, err = s.pacer.Start(o); err != nil {
 		g.end()
 		return
+	}
+	if strings.EqualFold(g.offer.session, "Download") {
+		g.stream.Scale(float64(max(g.offer.speed, 1)))
 	}
 	s.counters.started.Add(1)
 }

@@ -51,6 +51,8 @@ const (
 	configRenamed
 	configSplit
 	configRejoin
+	noMediaStatus
+	ignoreRange
 )
 
 // quirkTable is in the order of the bits. Rows name signalling.md section 9 and
@@ -92,6 +94,8 @@ var quirkTable = [...]Quirk{
 	{"config-renamed", "names the elements of its configuration otherwise than their types"},
 	{"config-split", "answers a question for several config types with a message for each"},
 	{"config-rejoin", "takes configuration only under its own ID, and registers anew instead of answering"},
+	{"no-media-status", "never says that all of a recording is sent"},
+	{"ignore-range", "takes a seek with 200 but plays on where it is"},
 }
 
 // Quirks lists what Config.Quirks can name.

@@ -12,6 +12,9 @@ import (
 // offer is what a device reads of an INVITE's SDP (media.md section 1).
 type offer struct {
 	session  string // s=
+	start    int64  // t=, Unix seconds; 0 of live pictures
+	end      int64
+	speed    int // downloadspeed
 	remote   netip.AddrPort
 	tcp      bool
 	setup    string           // "" over UDP
@@ -35,6 +38,8 @@ func readOffer(body []byte) (offer, error) {
 			o.session = value
 		case "y":
 			o.y = value
+		case "t":
+			_, _ = fmt.Sscan(value, &o.start, &o.end) // what cannot be read is no recording
 		case "c":
 			f := strings.Fields(value)
 			if len(f) == 3 {
@@ -76,6 +81,8 @@ func (o *offer) attribute(value string) {
 		if n, err := strconv.ParseUint(pt, 10, 7); err == nil {
 			o.payloads[strings.ToUpper(strings.TrimSpace(encoding))] = uint8(n)
 		}
+	case "downloadspeed":
+		o.speed, _ = strconv.Atoi(arg)
 	case "streamnumber", "stream", "streamprofile", "streammode":
 		switch strings.ToLower(arg) {
 		case "1", "2", "sub":

@@ -56,7 +56,9 @@ func (d *device) answerOther(now instant, m *wire.Message) int {
 		return d.subscribe(now, m)
 	case "OPTIONS":
 		return d.reply(m, 200, []wire.Header{{Name: "Allow", Value: allow}}, nil)
-	case "INFO", "NOTIFY":
+	case "INFO":
+		return d.steer(m)
+	case "NOTIFY":
 		return d.reply(m, 200, nil, nil)
 	}
 	return d.reply(m, 405, []wire.Header{{Name: "Allow", Value: allow}}, nil)

@@ -84,10 +84,12 @@ func (c *Config) defaults() {
 // Want is what a receiver is for.
 type Want struct {
 	Key       media.Key
-	Transport string     // udp (default), tcp-passive, tcp-active: our role
-	Mode      string     // single, range; empty: single if the engine has a shared port
-	History   bool       // playback or download
-	From      netip.Addr // the device as signalling knows it; may be invalid
+	Transport string        // udp (default), tcp-passive, tcp-active: our role
+	Mode      string        // single, range; empty: single if the engine has a shared port
+	History   bool          // playback or download
+	Length    time.Duration // playback: of the period that is played; 0: the frames keep the source's pace
+	Silent    time.Duration // without RTP for so long the stream ends; 0: Config.Silent
+	From      netip.Addr    // the device as signalling knows it; may be invalid
 }
 
 // Counts are the leases and connections that exist now.

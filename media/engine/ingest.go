@@ -37,6 +37,8 @@ type ingest struct {
 	flows    []flow
 	problem  string // why nothing comes of the packets
 	line     timeline
+	head     *playhead // of a playback; else nil
+	unclean  bool      // frames are dropped until the next key frame
 
 	damaged   uint64    // frames that were lost in part
 	dropped   uint64    // frames not published: damaged, or of a damaged group
@@ -168,8 +170,30 @@ func (in *ingest) frame(f *media.Frame) {
 		}
 		in.dropUntil = time.Time{}
 	}
+	if in.head != nil && !in.play(f) {
+		in.dropped++
+		return
+	}
 	in.line.fix(f)
 	in.r.publish(f)
+}
+
+// play has a recording's frame move the playhead. It reports whether viewers
+// get the frame: sound only at the speed it was made at, pictures after a leap
+// from a key frame on.
+func (in *ingest) play(f *media.Frame) bool {
+	video := f.Track.Codec.Video()
+	if !video && in.head.scale != 1 {
+		return false
+	}
+	if in.head.take(f) && !f.Key {
+		in.unclean = true
+	}
+	if in.unclean && (!video || !f.Key) {
+		return false
+	}
+	in.unclean = false
+	return true
 }
 
 // kind is what a payload type carries.

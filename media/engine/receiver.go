@@ -13,8 +13,7 @@ import (
 )
 
 const (
-	pauseMax  = 300 * time.Second // a pause longer than this counts as silence: NAT forgets
-	audioOnly = 3 * time.Second   // audio without video for this long is a stream too
+	audioOnly = 3 * time.Second // audio without video for this long is a stream too
 )
 
 // Answered is what the device's answer says of its media.
@@ -71,6 +70,9 @@ func newReceiver(e *Engine, w Want) *Receiver {
 	}
 	r.life, r.over = context.WithCancel(context.Background())
 	r.in.r = r
+	if w.Length > 0 {
+		r.in.head = newPlayhead(w.Length)
+	}
 	return r
 }
 
@@ -172,7 +174,8 @@ func (r *Receiver) tracks() []*media.Track {
 	return out
 }
 
-// Pause suspends the check for silence for up to five minutes, Resume ends that.
+// Pause suspends the check for silence until Resume. A stream that nobody reads
+// still ends as idle.
 func (r *Receiver) Pause() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -181,10 +184,50 @@ func (r *Receiver) Pause() {
 
 // Resume ends a pause.
 func (r *Receiver) Resume() {
+	r.session.Do(func() {
+		if r.in.head != nil {
+			r.in.head.resume()
+		}
+	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.paused = time.Time{}
 	r.meter.resumed = time.Now()
+}
+
+// Scale says at which speed a recording is played from now on; less than 0 is
+// backwards. Of a stream without a length it does nothing.
+func (r *Receiver) Scale(scale float64) {
+	r.session.Do(func() {
+		if r.in.head != nil {
+			r.in.head.setScale(scale)
+		}
+	})
+}
+
+// Seek says that a recording goes on at a place, from its start: viewers get
+// nothing before its next key frame. Of a stream without a length it does nothing.
+func (r *Receiver) Seek(to time.Duration) {
+	r.session.Do(func() {
+		if r.in.head == nil {
+			return
+		}
+		r.in.head.setPlace(ticks(to))
+		r.in.unclean = true
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.gop.reset()
+	})
+}
+
+// Place is where a recording is, from its start; 0 of a stream without a length.
+func (r *Receiver) Place() (at time.Duration) {
+	r.session.Do(func() {
+		if r.in.head != nil {
+			at = duration(r.in.head.place)
+		}
+	})
+	return at
 }
 
 // Done is closed when the stream ended: by Close, silence, idleness, or the loss
@@ -265,8 +308,9 @@ func (r *Receiver) check(now time.Time) {
 
 // verdict is why the stream must end now, or nil. mu is held.
 func (r *Receiver) verdict(now time.Time, st rtp.Stats) error {
-	if !r.paused.IsZero() && now.Sub(r.paused) >= pauseMax {
-		r.paused = time.Time{}
+	silent := r.want.Silent
+	if silent == 0 {
+		silent = r.e.cfg.Silent
 	}
 	last := st.Last
 	if last.Before(r.meter.resumed) {
@@ -280,7 +324,7 @@ func (r *Receiver) verdict(now time.Time, st rtp.Stats) error {
 		if now.Sub(r.created) >= cfg.FirstPacket {
 			return ErrSilent
 		}
-	case r.paused.IsZero() && now.Sub(last) >= cfg.Silent:
+	case r.paused.IsZero() && now.Sub(last) >= silent:
 		return ErrSilent
 	case cfg.IdleClose > 0 && len(r.readers) == 0 && !r.idleSince.IsZero() && now.Sub(r.idleSince) >= cfg.IdleClose:
 		return ErrIdle

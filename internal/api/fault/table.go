@@ -60,17 +60,27 @@ const (
 	BadRecordTime  Code = 134004
 	RecordsBusy    Code = 135001
 
-	UnknownStream Code = 144001
-	BadLiveName   Code = 144002
-	GaveUp        Code = 144003
-	NoReceiver    Code = 145001
-	StreamBusy    Code = 146001
-	StreamRefused Code = 146002
-	NoAnswer      Code = 146003
-	BadAnswer     Code = 146004
-	NoKeyFrame    Code = 146005
-	NoPacket      Code = 147001
-	NoConnection  Code = 147002
+	UnknownStream  Code = 144001
+	BadLiveName    Code = 144002
+	GaveUp         Code = 144003
+	BadRange       Code = 144004
+	BadSpeed       Code = 144005
+	BadScale       Code = 144006
+	NoReverse      Code = 144007
+	BadPosition    Code = 144008
+	NotPlayback    Code = 144009
+	NoReceiver     Code = 145001
+	StreamBusy     Code = 146001
+	StreamRefused  Code = 146002
+	NoAnswer       Code = 146003
+	BadAnswer      Code = 146004
+	NoKeyFrame     Code = 146005
+	NoRecording    Code = 146006
+	NoSlot         Code = 146007
+	NoControl      Code = 146008
+	ControlRefused Code = 146009
+	NoPacket       Code = 147001
+	NoConnection   Code = 147002
 
 	UnknownSubscription Code = 154001
 	SubscriptionEdition Code = 154002
@@ -209,6 +219,18 @@ var table = []Fault{
 		Text{"Use /live/{device}_{channel}.flv, with _sub before the dot for the sub stream.", "格式为 /live/{设备}_{通道}.flv，子码流在扩展名前加 _sub。"}},
 	{GaveUp, "gave_up", 408, Text{"The caller left before the stream began", "调用方在码流开始前已断开"},
 		Text{"Wait longer: a camera may take ten seconds.", "请延长等待时间，设备可能需要十秒。"}},
+	{BadRange, "bad_recording_range", 422, Text{"No recording can have this range", "录像时段不正确"},
+		Text{"Give start and end of the past, start before end, at most 24 hours apart.", "请提供过去的起止时间，开始早于结束，跨度不超过 24 小时。"}},
+	{BadSpeed, "bad_download_speed", 422, Text{"A download cannot have this speed", "下载倍速不正确"},
+		Text{"Choose 1 to 8.", "请选择 1 到 8。"}},
+	{BadScale, "bad_scale", 422, Text{"A playback cannot have this speed", "回放倍速不正确"},
+		Text{"Choose 0.25 to 16, or -0.25 to -16 to run backwards.", "请选择 0.25 到 16，倒放为 -0.25 到 -16。"}},
+	{NoReverse, "no_reverse_play", 409, Text{"The device's edition of the standard has no reverse play", "设备所用标准版本不支持倒放"},
+		Text{"Only devices of the 2022 edition run backwards; set the device's edition if it is one.", "仅 2022 版设备支持倒放；若设备实际支持，请设置其标准版本。"}},
+	{BadPosition, "bad_position", 422, Text{"The position is outside of the recording", "位置超出录像范围"},
+		Text{"Give seconds from 0 to less than its duration.", "请提供从 0 到小于时长的秒数。"}},
+	{NotPlayback, "not_a_playback", 409, Text{"Only a playback can be paused, sought or slowed", "只有回放可以暂停、定位或变速"},
+		Text{"Start one: POST /api/v1/streams with kind playback.", "请以 kind 为 playback 调用 POST /api/v1/streams。"}},
 	{NoReceiver, "no_receiver", 503, Text{"No receiver is free", "没有可用的收流端口"},
 		Text{"End idle streams or widen media.ports.", "请关闭空闲码流，或扩大 media.ports。"}},
 	{StreamBusy, "stream_busy", 409, Text{"The device has no free stream", "设备码流路数已满"},
@@ -221,6 +243,14 @@ var table = []Fault{
 		Text{"Look at the SDP in the stages; try another transport.", "请查看步骤中的 SDP，或更换传输方式。"}},
 	{NoKeyFrame, "no_key_frame", 504, Text{"Media arrived, but no key frame", "已收到媒体，但没有关键帧"},
 		Text{"Set H.264 or H.265, a key frame each 2 s or less, and no stream encryption.", "请使用 H.264 或 H.265，关键帧间隔不超过 2 秒，并关闭码流加密。"}},
+	{NoRecording, "recording_refused", 502, Text{"The device does not play this recording", "设备拒绝播放该录像"},
+		Text{"Ask for the channel's records of that time: the device has perhaps none.", "请先查询该时段的录像，设备可能没有录像。"}},
+	{NoSlot, "no_playback_slot", 409, Text{"The device plays no more recordings at a time", "设备回放路数已满"},
+		Text{"End one of the streams in holders, or wait for its end.", "请结束 holders 所列码流之一，或等待其结束。"}},
+	{NoControl, "no_playback_control", 502, Text{"The device has no playback control", "设备不支持回放控制"},
+		Text{"Start a playback at the wanted time instead.", "请改为从所需时间重新开始回放。"}},
+	{ControlRefused, "control_refused", 502, Text{"The device refused to change the playback", "设备拒绝回放控制"},
+		Text{"Choose a common speed: 0.5, 1, 2 or 4; the trace shows its answer.", "请选择常用倍速 0.5、1、2 或 4，应答见信令跟踪。"}},
 	{NoPacket, "no_packet", 504, Text{"No media arrived", "未收到媒体数据"},
 		Text{"Check that the device can reach the media address; try tcp-passive.", "请确认设备可到达媒体地址，或改用 tcp-passive。"}},
 	{NoConnection, "no_media_connection", 502, Text{"The media connection failed", "媒体连接失败"},

@@ -26,9 +26,10 @@ type Options struct {
 	Program     *Program
 	SSRC        uint32
 	PayloadType uint8
-	Loss        float64 // share of the RTP packets over UDP that is left out, 0 to 1
-	SkipKeys    int     // key pictures left out at the start, so that the first comes late
-	Base        int64   // clock of the first frame, 90 kHz
+	Loss        float64    // share of the RTP packets over UDP that is left out, 0 to 1
+	SkipKeys    int        // key pictures left out at the start, so that the first comes late
+	Base        int64      // clock of the first frame, 90 kHz
+	Recording   *Recording // nil: live, for ever
 
 	UDP    *net.UDPConn
 	Remote netip.AddrPort
@@ -57,6 +58,7 @@ type Stream struct {
 	seq     uint16
 	gso     bool
 	starved bool // TCP: leaving out segments up to a key picture
+	playing playing
 }
 
 // Start sends the first frame at once and the others in time. On error the
@@ -65,6 +67,7 @@ func (p *Pacer) Start(o Options) (*Stream, error) {
 	now := time.Now()
 	s := &Stream{
 		pacer: p, opt: o, due: now, index: -1, start: now, base: o.Base, seq: uint16(rand.Uint32()), done: make(chan struct{}),
+		playing: playing{scale: 1},
 	}
 	if o.UDP != nil {
 		s.gso = !o.Program.bare && segmentation(o.UDP, rtpHeader+PayloadSize)
@@ -127,6 +130,9 @@ func (s *Stream) send(p *Pacer, now time.Time) time.Time {
 	if s.stopped {
 		return now.Add(time.Hour)
 	}
+	if s.opt.Recording != nil && s.rests() {
+		return now.Add(heldEvery)
+	}
 	prog := s.opt.Program
 	seg := &prog.segments[s.at]
 	clock := s.base + s.loops*clips.Duration
@@ -135,6 +141,9 @@ func (s *Stream) send(p *Pacer, now time.Time) time.Time {
 	} else {
 		p.payload = seg.appendAt(p.payload[:0], clock)
 		s.emit(p, seg, uint32(clock+seg.at))
+	}
+	if s.opt.Recording != nil {
+		return s.step(now)
 	}
 	if s.at++; s.at == len(prog.segments) {
 		s.at, s.loops = 0, s.loops+1
