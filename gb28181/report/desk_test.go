@@ -154,6 +154,7 @@ func TestPositionsAreKeptAndToldOnceASecond(t *testing.T) {
 		w.Position(nvr, read(t, fmt.Sprintf(flat, "<DeviceID>"+string(nvr)+"</DeviceID>")))
 		w.Position(nvr, read(t, list))
 		time.Sleep(3 * time.Second)
+		synctest.Wait()
 		if len(w.positions) != 3 || w.positions[0].Channel != "" || w.positions[1].Channel != "" || w.positions[2].Channel != "34020000001380000001" {
 			t.Errorf("%+v", w.positions)
 		}
