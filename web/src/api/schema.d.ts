@@ -4,6 +4,66 @@
  */
 
 export interface paths {
+    "/api/v1/alarms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alarms that devices have reported
+         * @description The newest received first. As CSV with ?format=csv or Accept: text/csv, then all pages at once. Needs the right to look; only what the caller has it for is shown or done.
+         */
+        get: operations["list-alarms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alarms as CSV
+         * @description All that the list has, the newest received first. A text that a spreadsheet would take for a formula begins with an apostrophe.Needs the right to look; only what the caller has it for is shown or done.
+         */
+        get: operations["export-alarms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/{alarm}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Say that somebody has seen to an alarm, or not
+         * @description Needs the right to ptz.
+         */
+        patch: operations["acknowledge-alarm"];
+        trace?: never;
+    };
     "/api/v1/attempts": {
         parameters: {
             query?: never;
@@ -144,6 +204,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/config-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Config types of an edition with the schema of each
+         * @description For all who are signed in.
+         */
+        get: operations["list-config-types"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices": {
         parameters: {
             query?: never;
@@ -260,6 +340,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/channels/{channel}/presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Presets, asked of the device
+         * @description What came before the device fell silent is given with complete: false. Needs the right to ptz.
+         */
+        get: operations["list-presets"];
+        put?: never;
+        /**
+         * Keep where a camera looks as a preset
+         * @description Needs the right to ptz.
+         */
+        post: operations["set-preset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/channels/{channel}/presets/{preset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Have a camera forget a preset
+         * @description Needs the right to ptz.
+         */
+        delete: operations["delete-preset"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/channels/{channel}/presets/{preset}/goto": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn a camera to a preset
+         * @description Needs the right to ptz.
+         */
+        post: operations["goto-preset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/channels/{channel}/ptz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn a camera, move its lens, or stop it
+         * @description The body is the whole movement: what is 0 or absent rests, and an empty one stops all, cruises and scans included. Needs the right to ptz.
+         */
+        post: operations["move-camera"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device}/channels/{channel}/records": {
         parameters: {
             query?: never;
@@ -273,6 +437,50 @@ export interface paths {
          */
         get: operations["list-records"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask a device for several config types
+         * @description Needs the right to configure.
+         */
+        get: operations["get-configs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/config/{type}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask a device for a config type
+         * @description Needs the right to configure.
+         */
+        get: operations["get-config"];
+        /**
+         * Set a config type of a device
+         * @description Values are checked before anything is sent. Returns when the device has answered, or has registered anew within 30 s. Needs the right to configure.
+         */
+        put: operations["put-config"];
         post?: never;
         delete?: never;
         options?: never;
@@ -317,7 +525,7 @@ export interface paths {
         };
         /**
          * Server-sent events
-         * @description Each has id and data, a JSON object {id, at, type, device, channel, trace, data}. Last-Event-ID, or ?last_event_id=, replays what came after it; 0 replays all that is kept. An event of type lost says that some in between are no longer kept: read again what you show. ?device= and ?type= (prefixes, by comma) narrow it. ?token= is taken too. Needs the right to look; only what the caller has it for is shown or done.
+         * @description Each has id and data, a JSON object {id, at, type, device, channel, trace, data}. Last-Event-ID, or ?last_event_id=, replays what came after it; 0 replays all that is kept. An event of type lost says that some in between are no longer kept: read again what you show. Events of type position.moved, at most one a second of each device, have no id and are not replayed. ?device= and ?type= (prefixes, by comma) narrow it. ?token= is taken too. Needs the right to look; only what the caller has it for is shown or done.
          */
         get: operations["watch-events"];
         put?: never;
@@ -367,6 +575,46 @@ export interface paths {
          * @description Needs the right to admin.
          */
         delete: operations["remove-key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Positions that devices have reported
+         * @description The newest received first. As CSV with ?format=csv or Accept: text/csv, then all pages at once. With device and channel, those of the device as a whole are listed too, if it has at most 100 channels. Needs the right to look; only what the caller has it for is shown or done.
+         */
+        get: operations["list-positions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/positions.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Positions as CSV
+         * @description All that the list has, the newest received first. A text that a spreadsheet would take for a formula begins with an apostrophe.Needs the right to look; only what the caller has it for is shown or done.
+         */
+        get: operations["export-positions"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -487,7 +735,7 @@ export interface paths {
         put?: never;
         /**
          * Start a stream, or join a running one
-         * @description Answers when the first key frame is in: one INVITE however many callers. A failure tells by its stages how far it came. Needs the right to look; only what the caller has it for is shown or done.
+         * @description Answers when the first key frame is in. Of live pictures there is one INVITE however many callers, a playback is the caller's own. A failure tells by its stages how far it came. Needs the right to look; only what the caller has it for is shown or done.
          */
         post: operations["start-stream"];
         delete?: never;
@@ -517,7 +765,11 @@ export interface paths {
         delete: operations["stop-stream"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Pause a playback, let it go on, change its speed, or seek
+         * @description Answers when the device has done it. What is left out stays as it is; a speed given to a paused playback waits for the end of the pause. Needs the right to playback; only what the caller has it for is shown or done.
+         */
+        patch: operations["control-stream"];
         trace?: never;
     };
     "/api/v1/system": {
@@ -836,6 +1088,58 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AcknowledgeInputBody: {
+            acknowledged: boolean;
+        };
+        AlarmView: {
+            acknowledged: boolean;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            acknowledged_at?: string;
+            acknowledged_by?: string;
+            /**
+             * Format: date-time
+             * @description by the device's clock
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            at: string;
+            /** @description alarm input or camera; absent = the device's own */
+            channel?: string;
+            description: string;
+            device: string;
+            /**
+             * Format: int64
+             * @description of an intrusion: 1 entering, 2 leaving
+             */
+            event_type?: number;
+            /** Format: int64 */
+            id: number;
+            /** Format: double */
+            latitude?: number;
+            /** Format: double */
+            longitude?: number;
+            /** Format: int64 */
+            method: number;
+            /** @description of method and type, as motion; empty = none */
+            name: string;
+            /**
+             * Format: int64
+             * @description 1 (highest) to 4; 0 = not told
+             */
+            priority: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            received_at: string;
+            /**
+             * Format: int64
+             * @description of the method; 0 = not told
+             */
+            type: number;
+        };
         ApproveInputBody: {
             name?: string;
             /** @description its own; absent = as it was, or the common one */
@@ -1007,6 +1311,68 @@ export interface components {
             state_reason: string;
             /** @description stream numbers offered: 0/1 */
             streams: string;
+        };
+        ConfigInputBody: {
+            /** @description as the schema of the type says; optional fields that are absent are not sent */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        ConfigTypeView: {
+            /** @description JSON Schema of the values; readOnly fields cannot be set; x-order is the order of a form, x-unit a unit */
+            schema: {
+                [key: string]: unknown;
+            };
+            /** @description false: it can only be read */
+            settable: boolean;
+            /** @description first edition that has it */
+            since: string;
+            title: string;
+            /** @example BasicParam */
+            type: string;
+            /** @description what of it rests on no primary text */
+            unverified?: string;
+        };
+        ConfigTypesOutputBody: {
+            items: components["schemas"]["ConfigTypeView"][] | null;
+            /** Format: int64 */
+            total: number;
+        };
+        ConfigView: {
+            type: string;
+            /** @description as the schema of the type says; what the device did not tell is absent */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        ConfigsOutputBody: {
+            items: components["schemas"]["ConfigView"][] | null;
+            /** @description types that the device did not tell */
+            missing: string[] | null;
+            /** Format: int64 */
+            total: number;
+        };
+        ConfiguredOutputBody: {
+            /** @description false: the device registered anew instead of answering, as some do when it is done */
+            answered: boolean;
+            type: string;
+            /** @description as they were sent */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        ControlInputBody: {
+            paused?: boolean;
+            /**
+             * Format: double
+             * @description seconds from the start
+             */
+            position?: number;
+            /**
+             * Format: double
+             * @description 0.25 to 16; less than 0 runs backwards, by devices of the 2022 edition
+             */
+            scale?: number;
         };
         CountsView: {
             /** Format: int64 */
@@ -1184,6 +1550,14 @@ export interface components {
              */
             subtree: string;
         };
+        HolderView: {
+            /** @description who asked for it */
+            by: string;
+            channel: string;
+            /** @enum {string} */
+            kind: "playback" | "download";
+            stream: string;
+        };
         JobOutputBody: {
             job: components["schemas"]["JobView"];
         };
@@ -1296,6 +1670,14 @@ export interface components {
              */
             used_at?: string;
         };
+        ListOutputAlarmViewBody: {
+            items: components["schemas"]["AlarmView"][];
+            /**
+             * Format: int64
+             * @description of all pages
+             */
+            total: number;
+        };
         ListOutputAttemptViewBody: {
             items: components["schemas"]["AttemptView"][];
             /**
@@ -1346,6 +1728,14 @@ export interface components {
         };
         ListOutputNodeViewBody: {
             items: components["schemas"]["NodeView"][];
+            /**
+             * Format: int64
+             * @description of all pages
+             */
+            total: number;
+        };
+        ListOutputPositionViewBody: {
+            items: components["schemas"]["PositionView"][];
             /**
              * Format: int64
              * @description of all pages
@@ -1594,6 +1984,77 @@ export interface components {
              */
             postponed: number;
         };
+        PositionView: {
+            /**
+             * Format: double
+             * @description metres
+             */
+            altitude?: number;
+            /**
+             * Format: date-time
+             * @description by the device's clock
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            at: string;
+            /** @description absent = of the device as a whole */
+            channel?: string;
+            device: string;
+            /**
+             * Format: double
+             * @description degrees clockwise from north
+             */
+            direction?: number;
+            /**
+             * Format: double
+             * @description metres above ground
+             */
+            height?: number;
+            /** Format: int64 */
+            id: number;
+            /** Format: double */
+            latitude: number;
+            /**
+             * Format: double
+             * @description degrees, WGS-84
+             */
+            longitude: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            received_at: string;
+            /**
+             * Format: double
+             * @description km/h
+             */
+            speed?: number;
+        };
+        PresetInputBody: {
+            /** @description 2022 only */
+            name?: string;
+            /**
+             * Format: int64
+             * @description 1 to 255
+             */
+            preset: number;
+        };
+        PresetListBody: {
+            /** @description all came that the device announced */
+            complete: boolean;
+            items: components["schemas"]["PresetView"][] | null;
+            /** Format: int64 */
+            total: number;
+        };
+        PresetView: {
+            /** @description as the device writes it */
+            id: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description number, 0 when the device's is none of 1 to 255
+             */
+            preset: number;
+        };
         Problem: {
             /**
              * Format: int64
@@ -1604,6 +2065,8 @@ export interface components {
             detail: string;
             /** @description each value that is not acceptable */
             errors?: components["schemas"]["FieldError"][] | null;
+            /** @description who has the device's slots */
+            holders?: components["schemas"]["HolderView"][] | null;
             /** @description path of the request */
             instance: string;
             /** @description the code as a word */
@@ -1629,6 +2092,46 @@ export interface components {
             name: string;
             /** @description it takes the time that the parameter seconds says, one at a time */
             recorded: boolean;
+        };
+        PtzInputBody: {
+            /**
+             * Format: int64
+             * @description stopped after so long, up to 60000, also when the caller is gone; absent = 60000
+             */
+            duration_ms?: number;
+            /**
+             * Format: double
+             * @description -1 (far) to 1 (near)
+             */
+            focus?: number;
+            /**
+             * Format: double
+             * @description -1 (close) to 1 (open)
+             */
+            iris?: number;
+            /**
+             * Format: double
+             * @description -1 (left) to 1 (right), share of the highest speed
+             */
+            pan?: number;
+            /**
+             * Format: double
+             * @description -1 (down) to 1 (up)
+             */
+            tilt?: number;
+            /**
+             * Format: double
+             * @description -1 (out) to 1 (in)
+             */
+            zoom?: number;
+        };
+        PtzOutputBody: {
+            moving: boolean;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            stops_at?: string;
         };
         RecordView: {
             address: string;
@@ -1664,6 +2167,36 @@ export interface components {
             stream?: number;
             /** @description time, alarm or manual, as the device sent it */
             type: string;
+        };
+        RecordingView: {
+            /** @description who asked for it */
+            by: string;
+            /**
+             * Format: double
+             * @description seconds
+             */
+            duration: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            end: string;
+            paused: boolean;
+            /**
+             * Format: double
+             * @description seconds from the start
+             */
+            position: number;
+            /**
+             * Format: double
+             * @description speed; less than 0 runs backwards
+             */
+            scale: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            start: string;
         };
         RecordsOutputBody: {
             /**
@@ -1849,15 +2382,32 @@ export interface components {
             /** @example 34020000001320000001 */
             device: string;
             /**
+             * Format: date-time
+             * @description of a recording; at most 24 hours after start
+             */
+            end?: string;
+            /**
+             * @description playback = a recording, with start and end
              * @default live
              * @enum {string}
              */
-            kind?: "live";
+            kind?: "live" | "playback";
             /**
              * @default main
              * @enum {string}
              */
             profile?: "main" | "sub";
+            /**
+             * @description which records of that time
+             * @default all
+             * @enum {string}
+             */
+            records?: "all" | "manual" | "alarm" | "time";
+            /**
+             * Format: date-time
+             * @description of a recording; whole seconds
+             */
+            start?: string;
             /**
              * @description absent = the device's setting, then tcp-passive where UDP brought nothing
              * @enum {string}
@@ -1872,9 +2422,11 @@ export interface components {
             device: string;
             id: string;
             /** @enum {string} */
-            kind: "live";
+            kind: "live" | "playback" | "download";
             /** @enum {string} */
             profile: "main" | "sub";
+            /** @description of a playback: how it stands */
+            recording?: components["schemas"]["RecordingView"];
             ssrc: string;
             /** @description how the start went */
             stages: components["schemas"]["StageView"][];
@@ -2089,6 +2641,123 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    "list-alarms": {
+        parameters: {
+            query?: {
+                /** @description from 1 */
+                page?: number;
+                page_size?: number;
+                device?: string;
+                channel?: string;
+                /** @description received then or later */
+                since?: string;
+                /** @description received before */
+                until?: string;
+                /** @description 1 (highest) to 4 */
+                priority?: number;
+                /** @description 1 telephone, 2 device, 3 SMS, 4 GPS, 5 video, 6 fault, 7 other */
+                method?: number;
+                /** @description only those that nobody has acknowledged */
+                open?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputAlarmViewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "export-alarms": {
+        parameters: {
+            query?: {
+                device?: string;
+                channel?: string;
+                since?: string;
+                until?: string;
+                priority?: string;
+                method?: string;
+                open?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "acknowledge-alarm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcknowledgeInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-attempts": {
         parameters: {
             query?: {
@@ -2336,6 +3005,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListOutputChannelViewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-config-types": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigTypesOutputBody"];
                 };
             };
             /** @description Error */
@@ -2662,6 +3363,197 @@ export interface operations {
             };
         };
     };
+    "list-presets": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetListBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "set-preset": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PresetInputBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-preset": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+                /** @description 1 to 255 */
+                preset: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "goto-preset": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+                /** @description 1 to 255 */
+                preset: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "move-camera": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PtzInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PtzOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-records": {
         parameters: {
             query: {
@@ -2693,6 +3585,127 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecordsOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-configs": {
+        parameters: {
+            query: {
+                /** @description a channel of the device; absent = the device itself, which many devices want for all types */
+                channel?: string;
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+                /** @description asked for in one question, separated by commas */
+                types: string[] | null;
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigsOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-config": {
+        parameters: {
+            query?: {
+                /** @description a channel of the device; absent = the device itself, which many devices want for all types */
+                channel?: string;
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description BasicParam, OSDConfig …, as GET /api/v1/config-types lists them */
+                type: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-config": {
+        parameters: {
+            query?: {
+                /** @description a channel of the device; absent = the device itself, which many devices want for all types */
+                channel?: string;
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description BasicParam, OSDConfig …, as GET /api/v1/config-types lists them */
+                type: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfiguredOutputBody"];
                 };
             };
             /** @description Error */
@@ -2931,6 +3944,79 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-positions": {
+        parameters: {
+            query?: {
+                /** @description from 1 */
+                page?: number;
+                page_size?: number;
+                device?: string;
+                channel?: string;
+                /** @description received then or later */
+                since?: string;
+                /** @description received before */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputPositionViewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "export-positions": {
+        parameters: {
+            query?: {
+                device?: string;
+                channel?: string;
+                since?: string;
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
             };
             /** @description Error */
             default: {
@@ -3348,6 +4434,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "control-stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                stream: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ControlInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamView"];
+                };
             };
             /** @description Error */
             default: {
