@@ -31,6 +31,7 @@ demo: build
 
 tools:
 	@scripts/test-tools.sh
+	@scripts/bench-tools.sh
 
 # Everything: units, the real binary beside sipp, ffmpeg and Chromium, and the console's own tests.
 test: require tools
