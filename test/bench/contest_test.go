@@ -10,7 +10,10 @@ import (
 )
 
 func TestTheMedianRatioDecides(t *testing.T) {
-	s := beside{gathered: []round[contest]{{value: contest{ours: rate{PerSec: 3000}, theirs: rate{PerSec: 2000}}}}}
+	once := func(ours, theirs float64) []round[contest] {
+		return []round[contest]{{value: contest{ours: rate{PerSec: ours}, theirs: rate{PerSec: theirs}}}}
+	}
+	s := beside{gathered: once(3000, 2000), fast: once(2000, 1600)}
 	for _, ours := range []float64{2500, 1900, 2100} {
 		s.rounds = append(s.rounds, round[contest]{value: contest{ours: rate{PerSec: ours}, theirs: rate{PerSec: 1000}, theirsEqual: rate{Asked: 800}}})
 	}
@@ -25,7 +28,8 @@ func TestTheMedianRatioDecides(t *testing.T) {
 		if r := rows[2]; r.Value != "2.10 (rounds: 1.90, 2.10, 2.50)" || r.Met != tt.met {
 			t.Errorf("ratio %+v, want %v", r, tt.met)
 		}
-		if !strings.Contains(rows[3].What, "800/s") || !strings.HasSuffix(rows[4].Value, "; 1.50") || !strings.Contains(rows[5].Value, "2.00 times") {
+		if !strings.Contains(rows[3].What, "800/s") || !strings.HasSuffix(rows[4].Value, "; 1.50") ||
+			!strings.HasSuffix(rows[5].Value, "; 1.25") || !strings.Contains(rows[6].Value, "2.00 times") {
 			t.Errorf("rows %+v", rows[3:])
 		}
 	}

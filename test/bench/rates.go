@@ -54,7 +54,7 @@ func rates(ctx context.Context, b *bench) (*result, error) {
 			rateWindow, 100*rateLoss, answerTime, rateP99, 100*searchWithin, rateProbe),
 		"Every answer is checked: status, Call-ID, CSeq, tags, realm, lifetime, and of Fengsui also a new nonce in every 401 and the right time in Date of every 200; one wrong answer fails the run. "+
 			"CPU is utime + stime of all processes of the server; memory is resident, pages that processes share counted once.",
-		"Kamailio is Debian's, by `test/bench/testdata/kamailio.cfg`: one receiver process, no log, no TCP, no database, one password for all, locations in memory, MESSAGE answered without state, its fast allocator (`-x fm`; with Debian's default a pair costs it about twice as much); its receive buffer is asked to be as large as ours. "+
+		"Kamailio is Debian's, by `test/bench/testdata/kamailio.cfg`: one receiver process, no log, no TCP, no database, one password for all, locations in memory, MESSAGE answered without state; its receive buffer is asked to be as large as ours. It runs with the allocator that Debian's package takes by itself; one round shows it with its fast one, which whoever tunes it can choose. "+
 			"It does less: it does not read the keepalive's body nor whose it is, keeps no state, time or evidence of a device, no trace, no metrics, no guard by source, stores nothing, asks devices nothing, "+
 			"tells no Date, and gives the same nonce to all within a second. It does more: it would route calls.",
 		"Fengsui's `sip.guard.allow` is emptied, as it names 127.0.0.0/8 by default and the guard would else not count these devices. Nothing else differs from the defaults.",
@@ -69,6 +69,7 @@ func rates(ctx context.Context, b *bench) (*result, error) {
 type beside struct {
 	rounds   []round[contest]
 	gathered []round[contest] // with a driver that no answer wakes
+	fast     []round[contest] // Kamailio with its fast allocator
 }
 
 func (s beside) rows(what, version string, times float64, floor rate) []report.Row {
@@ -81,7 +82,7 @@ func (s beside) rows(what, version string, times float64, floor rate) []report.R
 	cell := func(r rate) string {
 		return fmt.Sprintf("%.0f/s; p99 %s, loss %.3f %%, %.1f µs CPU, memory %s", r.PerSec, millis(r.P99), 100*r.Loss, r.Micros, megabytes(r.RSS))
 	}
-	gathered := s.gathered[0].value
+	gathered, fast := s.gathered[0].value, s.fast[0].value
 	equal := func(r rate) string { return fmt.Sprintf("%.1f µs CPU, p99 %s", r.Micros, millis(r.P99)) }
 	return []report.Row{
 		report.Plain(what+", sustained: Fengsui", cell(c.ours)),
@@ -90,6 +91,8 @@ func (s beside) rows(what, version string, times float64, floor rate) []report.R
 		report.Plain(fmt.Sprintf("— both at %.0f/s, %.0f %% of Kamailio's", c.theirsEqual.Asked, 100*equalShare), "Fengsui "+equal(c.oursEqual)+"; Kamailio "+equal(c.theirsEqual)),
 		report.Plain("— one round with a driver that no answer wakes: Fengsui; Kamailio; times", fmt.Sprintf("%.0f/s, %.1f µs CPU; %.0f/s, %.1f µs CPU; %.2f",
 			gathered.ours.PerSec, gathered.ours.Micros, gathered.theirs.PerSec, gathered.theirs.Micros, gathered.ratio())),
+		report.Plain("— one round beside Kamailio with its fast allocator (`-x fm`): Fengsui; Kamailio; times", fmt.Sprintf("%.0f/s, %.1f µs CPU; %.0f/s, %.1f µs CPU; %.2f",
+			fast.ours.PerSec, fast.ours.Micros, fast.theirs.PerSec, fast.theirs.Micros, fast.ratio())),
 		report.Plain("— floor: an echo", fmt.Sprintf("%.0f/s, %.1f µs CPU; %.2f times Fengsui's rate", floor.PerSec, floor.Micros, floor.PerSec/c.ours.PerSec)),
 	}
 }
@@ -108,33 +111,21 @@ type kamailioRates struct {
 	pairs, keepalives beside
 }
 
-// besideKamailio lets both servers take turns.
+// besideKamailio lets both servers take turns: with Kamailio as Debian ships it,
+// then once with its fast allocator.
 func besideKamailio(ctx context.Context, b *bench) (m kamailioRates, notes []string, err error) {
 	s, err := startServer(ctx, b, guarded...)
 	if err != nil {
 		return m, nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	k, err := startKamailio(ctx, b, "udp")
-	if err != nil {
-		return m, nil, err
-	}
-	defer func() { err = errors.Join(err, k.close()) }()
-	m.version = k.version
 	ours, err := openFleet(s.sip, deviceCount, checker{zone: b.zone})
 	if err != nil {
 		return m, nil, err
 	}
 	defer ours.close()
-	theirs, err := openFleet(k.sip, deviceCount, checker{})
-	if err != nil {
+	if _, err := ours.register(ctx, 2000); err != nil {
 		return m, nil, err
-	}
-	defer theirs.close()
-	for _, f := range []*fleet{theirs, ours} {
-		if _, err := f.register(ctx, 2000); err != nil {
-			return m, nil, err
-		}
 	}
 	stop := ours.background(ctx)
 	err = errors.Join(s.waitComplete(ctx, deviceCount, catalogTime), s.settle(ctx, catalogTime), stop())
@@ -145,34 +136,72 @@ func besideKamailio(ctx context.Context, b *bench) (m kamailioRates, notes []str
 		return m, nil, fmt.Errorf("%d answers of devices were never acknowledged", ours.answers.Unanswered)
 	}
 	we := &contestant{name: "fengsui", process: s.process, fleet: ours, last: map[uint8]float64{}}
-	they := &contestant{name: "kamailio", process: k.process, fleet: theirs, last: map[uint8]float64{}}
 	once := *b
 	once.rounds = 1
-	for _, part := range []struct {
-		what   string
-		kind   uint8
-		gather bool
-		bench  *bench
-		into   *[]round[contest]
+	for _, against := range []struct {
+		malloc string
+		parts  []part
 	}{
-		{"keepalives beside Kamailio", opKeepalive, false, b, &m.keepalives.rounds},
-		{"keepalives beside Kamailio, driver never woken", opKeepalive, true, &once, &m.keepalives.gathered},
-		{"REGISTER pairs beside Kamailio", opRegister, false, b, &m.pairs.rounds},
-		{"REGISTER pairs beside Kamailio, driver never woken", opRegister, true, &once, &m.pairs.gathered},
+		{debianMalloc, []part{
+			{"keepalives beside Kamailio", opKeepalive, false, b, &m.keepalives.rounds},
+			{"keepalives beside Kamailio, driver never woken", opKeepalive, true, &once, &m.keepalives.gathered},
+			{"REGISTER pairs beside Kamailio", opRegister, false, b, &m.pairs.rounds},
+			{"REGISTER pairs beside Kamailio, driver never woken", opRegister, true, &once, &m.pairs.gathered},
+		}},
+		{fastMalloc, []part{
+			{"keepalives beside Kamailio with its fast allocator", opKeepalive, false, &once, &m.keepalives.fast},
+			{"REGISTER pairs beside Kamailio with its fast allocator", opRegister, false, &once, &m.pairs.fast},
+		}},
 	} {
-		we.gather, they.gather = part.gather, part.gather
-		turns := 0
-		rounds, more, err := repeat(ctx, part.bench, part.what, compared, func(ctx context.Context) (contest, span, error) {
-			turns++
-			return b.contest(ctx, we, they, part.kind, turns%2 == 1)
-		})
+		version, more, err := b.contests(ctx, we, against.malloc, against.parts)
 		if err != nil {
 			return m, nil, err
 		}
-		*part.into = rounds
-		notes = append(notes, more...)
+		m.version, notes = version, append(notes, more...)
 	}
 	return m, notes, s.waitOnline(ctx, ours, firstRate, time.Minute)
+}
+
+// part is one comparison of both servers.
+type part struct {
+	what   string
+	kind   uint8 // of operation
+	gather bool
+	bench  *bench // with its own number of rounds
+	into   *[]round[contest]
+}
+
+// contests starts a Kamailio with an allocator and compares it with us, part by
+// part.
+func (b *bench) contests(ctx context.Context, we *contestant, malloc string, parts []part) (version string, notes []string, err error) {
+	k, err := startKamailio(ctx, b, "udp", malloc)
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() { err = errors.Join(err, k.close()) }()
+	theirs, err := openFleet(k.sip, deviceCount, checker{})
+	if err != nil {
+		return "", nil, err
+	}
+	defer theirs.close()
+	if _, err := theirs.register(ctx, 2000); err != nil {
+		return "", nil, err
+	}
+	they := &contestant{name: "kamailio", process: k.process, fleet: theirs, last: map[uint8]float64{}}
+	for _, p := range parts {
+		we.gather, they.gather = p.gather, p.gather
+		turns := 0
+		rounds, more, err := repeat(ctx, p.bench, p.what, compared, func(ctx context.Context) (contest, span, error) {
+			turns++
+			return b.contest(ctx, we, they, p.kind, turns%2 == 1)
+		})
+		if err != nil {
+			return "", nil, err
+		}
+		*p.into = rounds
+		notes = append(notes, more...)
+	}
+	return k.version, notes, nil
 }
 
 // firstRegistrations measures devices that the server has never seen, each round

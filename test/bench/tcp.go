@@ -115,7 +115,7 @@ func tcpKeepalives(ctx context.Context, b *bench) (rounds []round[tcpContest], v
 		return nil, "", nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	k, err := startKamailio(ctx, b, "tcp")
+	k, err := startKamailio(ctx, b, "tcp", debianMalloc)
 	if err != nil {
 		return nil, "", nil, err
 	}
