@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"fengsui/configs"
 	"fengsui/internal/reuse"
+	"fengsui/internal/store"
 )
 
 // finding is one thing the doctor looked at.
@@ -43,6 +45,7 @@ func Doctor(ctx context.Context, c configs.Config, out io.Writer) error {
 	all = append(all, checkAddresses(&c)...)
 	all = append(all, checkBuffers(), checkFiles(&c), checkMemory(&c), checkClock(&c))
 	all = append(all, checkDisk(&c)...)
+	all = append(all, checkAudit(ctx, &c))
 	broken := 0
 	for _, f := range all {
 		fmt.Fprintf(out, "%-7s %-36s %s\n", f.state, f.what, f.seen)
@@ -57,6 +60,30 @@ func Doctor(ctx context.Context, c configs.Config, out io.Writer) error {
 		return ErrUnhealthy
 	}
 	return nil
+}
+
+// checkAudit walks the chain of the audit in the database.
+func checkAudit(ctx context.Context, c *configs.Config) finding {
+	f := finding{what: "audit", state: "ok"}
+	secret, err := clusterSecret(c)
+	if err != nil {
+		f.seen = "nothing is kept yet"
+		return f
+	}
+	path := databasePath(c)
+	chain, err := store.CheckAudit(ctx, path, []byte(secret))
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, store.ErrNotFound):
+		f.seen = "nothing is kept yet"
+	case err != nil:
+		f.state, f.seen, f.remedy = "warn", err.Error(), "run this as the user that the server runs as, who may read "+path
+	case chain.Broken != 0:
+		f.state, f.seen = "broken", fmt.Sprintf("the chain breaks at %d after %d rows: %s", chain.Broken, chain.Rows, chain.Detail)
+		f.remedy = "someone changed the database by other means than the server, or cluster.secret is another one: compare with a backup before you trust it"
+	default:
+		f.seen = fmt.Sprintf("%d rows, all as they were written", chain.Rows)
+	}
+	return f
 }
 
 func checkPorts(ctx context.Context, c *configs.Config) []finding {

@@ -54,13 +54,9 @@ var errNotRunning = errors.New("no server runs with this configuration")
 // askRunning asks the server that has http.listen, with a token made from the
 // secret that it keeps in the data folder.
 func askRunning(ctx context.Context, c *configs.Config) (*running, error) {
-	secret := c.Cluster.Secret
-	if secret == "" {
-		b, err := os.ReadFile(filepath.Join(c.DataDir, clusterSecretFile))
-		if err != nil {
-			return nil, errNotRunning
-		}
-		secret = strings.TrimSpace(string(b))
+	secret, err := clusterSecret(c)
+	if err != nil {
+		return nil, errNotRunning
 	}
 	token, err := api.LocalToken([]byte(secret), time.Now().Add(time.Minute))
 	if err != nil {
@@ -95,6 +91,15 @@ func askRunning(ctx context.Context, c *configs.Config) (*running, error) {
 		return nil, errNotRunning // another program, or a server with another secret
 	}
 	return r, nil
+}
+
+// clusterSecret is the configured one, or that of the data folder.
+func clusterSecret(c *configs.Config) (string, error) {
+	if c.Cluster.Secret != "" {
+		return c.Cluster.Secret, nil
+	}
+	b, err := os.ReadFile(filepath.Join(c.DataDir, clusterSecretFile))
+	return strings.TrimSpace(string(b)), err
 }
 
 // reachable is where a program on this machine finds what listens at address.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"net"
 	"os"
@@ -10,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"fengsui/configs"
 	"fengsui/internal/reuse"
+	"fengsui/internal/store"
 )
 
 func freePort(t *testing.T) string {
@@ -38,7 +42,7 @@ func TestDoctorAsksTheServerThatRunsForItsPools(t *testing.T) {
 		out.Reset()
 		_ = Doctor(t.Context(), cfg, &out) // what it thinks of this machine does not matter
 	}
-	for _, want := range []string{"1 devices, ", "ports are its own", "pool sip_request"} {
+	for _, want := range []string{"1 devices, ", "ports are its own", "pool sip_request", "ok      audit"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, &out)
 		}
@@ -64,6 +68,40 @@ func TestDoctorOfAServerThatDoesNotRunSaysWhatPoolsMayTake(t *testing.T) {
 	_ = Doctor(ctx, cfg, &out) // no port can be tried
 	if !strings.Contains(out.String(), "at most 100 MiB of memory.limit") {
 		t.Errorf("said\n%s", &out)
+	}
+}
+
+func TestDoctorFindsAnAuditThatOtherHandsChanged(t *testing.T) {
+	cfg := configs.Default()
+	cfg.DataDir, cfg.Cluster.Secret = t.TempDir(), "a secret of this test, long enough"
+	if f := checkAudit(t.Context(), &cfg); f.state != "ok" || !strings.Contains(f.seen, "nothing") {
+		t.Errorf("before the first start: %+v", f)
+	}
+	path := databasePath(&cfg)
+	s, err := store.Open(t.Context(), store.Config{Path: path, Key: []byte(cfg.Cluster.Secret)}, nil, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := s.AddAudit(t.Context(), store.Audit{At: time.Now(), Who: "admin", Route: "DELETE /api/v1/devices/{device}"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if f := checkAudit(t.Context(), &cfg); f.state != "ok" || !strings.Contains(f.seen, "3 rows") {
+		t.Errorf("untouched: %+v", f)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err == nil {
+		_, err = db.ExecContext(t.Context(), "DELETE FROM audit WHERE id = 2")
+	}
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if f := checkAudit(t.Context(), &cfg); f.state != "broken" || !strings.Contains(f.seen, "breaks at 3") || f.remedy == "" {
+		t.Errorf("with a row taken out: %+v", f)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 )
@@ -200,6 +201,32 @@ func (s *Store) VerifyAudit(ctx context.Context) (AuditChain, error) {
 		c.Broken, c.Detail = id+1, fmt.Sprintf("the rows after %d up to %d are gone", id, last)
 	}
 	return c, nil
+}
+
+// CheckAudit walks the chain in a database file without changing it, whether a
+// server has it open or not; key is that server's Config.Key. It reports
+// [fs.ErrNotExist] when there is no such file, and [ErrNotFound] when it is of a
+// version that kept no audit.
+func CheckAudit(ctx context.Context, path string, key []byte) (c AuditChain, err error) {
+	if _, err := os.Stat(path); err != nil {
+		return c, fmt.Errorf("check audit: %w", err)
+	}
+	s := &Store{}
+	if s.auditKey, err = newAuditKey(key); err != nil {
+		return c, err
+	}
+	if s.read, err = open(path, 1, "_pragma=query_only(1)"); err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, s.closeHandles()) }()
+	var there int
+	if err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'audit'").Scan(&there); err != nil {
+		return c, fmt.Errorf("check audit: %w", err)
+	}
+	if there == 0 {
+		return c, fmt.Errorf("check audit: table audit: %w", ErrNotFound)
+	}
+	return s.VerifyAudit(ctx)
 }
 
 // auditHash is the hash of a row after one with the hash before.

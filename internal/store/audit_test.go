@@ -1,7 +1,10 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,6 +57,32 @@ func TestAuditFindsWhatOtherHandsDidToIt(t *testing.T) {
 				t.Errorf("VerifyAudit = %+v, %v, want %d", got, err, c.broken)
 			}
 		})
+	}
+}
+
+func TestAuditOfAFileIsCheckedBesideTheServerThatHasItOpen(t *testing.T) {
+	s := audited(t, 5, time.Hour*1e4)
+	if c, err := CheckAudit(t.Context(), s.cfg.Path, s.cfg.Key); err != nil || c.Rows != 5 || c.Broken != 0 {
+		t.Errorf("CheckAudit = %+v, %v, want 5 rows in order", c, err)
+	}
+	if _, err := s.write.ExecContext(t.Context(), "UPDATE audit SET who = 'eve' WHERE id = 4"); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := CheckAudit(t.Context(), s.cfg.Path, s.cfg.Key); err != nil || c.Broken != 4 {
+		t.Errorf("CheckAudit = %+v, %v, want row 4 broken", c, err)
+	}
+	if c, err := CheckAudit(t.Context(), s.cfg.Path, []byte("another key of 32 bytes, another")); err != nil || c.Broken != 1 {
+		t.Errorf("with another key: %+v, %v, want nothing to fit", c, err)
+	}
+	if _, err := CheckAudit(t.Context(), s.cfg.Path+"x", s.cfg.Key); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of no file: %v", err)
+	}
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := CheckAudit(t.Context(), empty, s.cfg.Key); !errors.Is(err, ErrNotFound) {
+		t.Errorf("of an empty file: %v", err)
 	}
 }
 
