@@ -34,7 +34,7 @@ type traceInput struct {
 	CallID string `query:"call_id" maxLength:"256"`
 	Since  stamp  `query:"since" doc:"not before"`
 	Limit  int    `query:"page_size" minimum:"1" maximum:"1000" default:"200" doc:"the newest so many"`
-	Redact bool   `query:"redact" default:"true" doc:"false shows passwords, tokens, keys and Digest responses: written to the log"`
+	Redact bool   `query:"redact" default:"true" doc:"false shows passwords, tokens, keys and Digest responses, but not passwords in XML: written to the log"`
 }
 
 type messageView struct {

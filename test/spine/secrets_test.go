@@ -2,15 +2,21 @@ package spine_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"fengsui/configs"
+	"fengsui/gb28181"
 	"fengsui/internal/sim"
 	"fengsui/sip/digest"
 	"fengsui/sip/siptest"
@@ -129,6 +135,91 @@ func TestNoSecretIsLoggedOrTraced(t *testing.T) {
 	}
 	if log.lines < 10 {
 		t.Errorf("only %d lines are written", log.lines)
+	}
+}
+
+// Some firmware tells its SIP password in BasicParam, and an operator may try to
+// set it there (signalling.md section 9 row 52). It is in no log, no trace, no
+// event, no answer of the API, no metric and no file, in either edition; not even
+// an administrator who asks for the trace with its secrets sees it.
+//
+// Conformance: server Response/ConfigDownload/BasicParam 2016 2022
+// Conformance: server Control/DeviceConfig/BasicParam 2016 2022
+func TestASIPPasswordInBasicParamGoesNowhere(t *testing.T) {
+	t.Parallel()
+	const own, wanted = "Told-By-The-Device-1", "Wanted-By-A-Person-2"
+	log := &leaks{secrets: map[string]string{own: "the password that the device told", wanted: "the password that a person wanted"}}
+	h := open(t, func(c *configs.Config) { c.Log.Level = "trace" })
+	h.log.tee(log)
+	for i, edition := range []gb28181.Edition{gb28181.Edition2016, gb28181.Edition2022} {
+		id := string(number(camera, 500+i))
+		h.must("POST", "/api/v1/devices", map[string]any{"id": id, "password": own}, nil)
+		h.must("PUT", "/api/v1/trace/watches/"+id, map[string]any{}, nil) // every message whole
+		s := h.run(sim.Config{FirstID: gb28181.ID(id), Password: own, Edition: edition, Quirks: []string{"config-password"}})
+		h.complete(s.Device(0).ID, 1)
+		var answer json.RawMessage
+		h.get("/api/v1/devices/"+id+"/config/BasicParam", &answer)
+		untold(t, "the configuration", string(answer), own)
+		for _, field := range []string{"password", "Password", "sip_password"} {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			p, err := h.call(ctx, "PUT", "/api/v1/devices/"+id+"/config/BasicParam", map[string]any{"values": map[string]any{field: wanted}}, nil)
+			cancel()
+			if err != nil || p == nil {
+				t.Fatalf("%s was set: %+v, %v", field, p, err)
+			}
+			untold(t, "the refusal", p.Detail+p.Remedy+p.Title, wanted)
+		}
+		// What a device answers unasked, and what it reports under the same element.
+		d := h.camera(siptest.Config{ID: string(number(camera, 510+i))})
+		d.React(okToMessages(d))
+		register(d)
+		for _, root := range []string{"Response", "Notify", "Control"} {
+			q := d.Request("MESSAGE", "<"+root+"><CmdType>DeviceConfig</CmdType><SN>9</SN><DeviceID>"+d.ID()+"</DeviceID><BasicParam><Name>x</Name><Password>"+
+				own+"</Password></BasicParam></"+root+">", siptest.Header{Name: "Content-Type", Value: "Application/MANSCDP+xml"})
+			d.Send(q.Bytes())
+			d.ExpectAnswer(q)
+		}
+		for _, device := range []string{id, d.ID()} {
+			whole := fmt.Sprint(h.trace(gb28181.ID(device), time.Time{}))
+			if !strings.Contains(whole, "BasicParam") || !strings.Contains(whole, "<Password>*") {
+				t.Errorf("the trace of %s has no BasicParam with a password", device)
+			}
+			untold(t, "the trace of "+device, whole, own, wanted)
+			untold(t, "the events of "+device, fmt.Sprint(h.events(gb28181.ID(device))), own, wanted)
+		}
+	}
+	for _, path := range []string{"/api/v1/trace.pcap", "/api/v1/trace?redact=false", "/api/v1/trace.pcap?redact=false", "/api/v1/devices?page_size=1000", "/api/v1/channels?page_size=1000", "/api/v1/attempts", "/api/v1/audit", "/api/v1/alarms", "/metrics"} {
+		r, err := http.NewRequest(http.MethodGet, h.base+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+h.token)
+		res, err := h.http.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err = errors.Join(err, res.Body.Close()); err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d, %v", path, res.StatusCode, err)
+		}
+		untold(t, path, string(body), own, wanted)
+	}
+	h.close()
+	err := filepath.WalkDir(h.cfg.DataDir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		untold(t, path, string(b), own, wanted)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	for _, f := range log.found {
+		t.Error(f)
 	}
 }
 
