@@ -1,4 +1,5 @@
-// Command fengsui is the GB/T 28181 server: serve, demo, sim, doctor, config, version.
+// Command fengsui is the GB/T 28181 server: serve, demo, sim, doctor, config, backup, restore,
+// version.
 package main
 
 import (
@@ -39,6 +40,8 @@ type cli struct {
 	Sim     simCmd     `cmd:"" help:"Simulate devices against a server."`
 	Doctor  doctorCmd  `cmd:"" help:"Check this machine: ports, addresses, buffers, limits, clock, disk."`
 	Config  configCmd  `cmd:"" help:"Check or print the configuration."`
+	Backup  backupCmd  `cmd:"" help:"Write database and secrets into one file, also while the server runs."`
+	Restore restoreCmd `cmd:"" help:"Put a backup in the place of what is there; the server must not run."`
 	Version versionCmd `cmd:"" help:"Print version, commit and Go version."`
 }
 
@@ -183,6 +186,33 @@ type sampleCmd struct{}
 func (sampleCmd) Run(c *console) error {
 	fmt.Fprint(c.out, configs.Sample)
 	return nil
+}
+
+type backupCmd struct {
+	source
+	File string `arg:"" optional:"" help:"Where to write it; default a new file in data_dir/backups." type:"path"`
+}
+
+func (b backupCmd) Run(c *console) error {
+	cfg, err := b.load()
+	if err != nil {
+		return err
+	}
+	return app.Backup(c, cfg, b.File, c.out)
+}
+
+type restoreCmd struct {
+	source
+	File  string `arg:"" help:"The backup." type:"path"`
+	Check bool   `help:"Only say whether it is whole and can be restored."`
+}
+
+func (r restoreCmd) Run(c *console) error {
+	cfg, err := r.load()
+	if err != nil {
+		return err
+	}
+	return app.Restore(c, cfg, r.File, r.Check, c.out)
 }
 
 type versionCmd struct{}

@@ -66,6 +66,7 @@ type App struct {
 	certificate atomic.Pointer[tls.Certificate]
 
 	cfg     configs.Config
+	folder  *folder
 	secrets secrets
 	zone    *time.Location
 	log     zerolog.Logger
@@ -105,6 +106,14 @@ func New(ctx context.Context, cfg configs.Config, logTo io.Writer) (_ *App, err 
 	if a.secrets, err = loadSecrets(&cfg); err != nil {
 		return nil, err
 	}
+	if a.folder, err = takeFolder(cfg.DataDir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
 	if a.zone, err = time.LoadLocation(cfg.Time.Zone); err != nil {
 		return nil, fmt.Errorf("time.zone: %w", err)
 	}
@@ -117,17 +126,14 @@ func New(ctx context.Context, cfg configs.Config, logTo io.Writer) (_ *App, err 
 	a.book = lease.New(a.registry, a.part("leases"))
 	a.flight = telemetry.NewFlight(cfg.Telemetry.FlightRecorder)
 	err = a.step(ctx, stepStore, func(ctx context.Context) (_ int, err error) {
-		a.store, err = store.Open(ctx, store.Config{Path: databasePath(&cfg), Key: a.secrets.cluster, AuditKeep: cfg.Audit.Keep}, a.registry, a.part("store"))
-		return 1, err
+		a.store, err = store.Open(ctx, store.Config{
+			Path: databasePath(&cfg), Key: a.secrets.cluster, AuditKeep: cfg.Audit.Keep, BeforeMigration: beforeMigration(&cfg),
+		}, a.registry, a.part("store"))
+		return 1, newerDatabase(&cfg, err)
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.store.Close())
-		}
-	}()
 	if err = a.buildSignalling(); err != nil {
 		return nil, err
 	}
@@ -261,7 +267,7 @@ func (a *App) buildFace() (err error) {
 // sockets for SIP and media are bound but not read: a REGISTER of that time waits
 // in the socket, and is answered once its credentials are there.
 func (a *App) Run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, a.store.Close()) }()
+	defer func() { err = errors.Join(err, a.Close()) }()
 	listener, err := a.listen(ctx)
 	if err != nil {
 		return err
@@ -360,8 +366,14 @@ func (a *App) drain(ctx context.Context) error {
 	return err
 }
 
-// Close gives up an App that was never run.
-func (a *App) Close() error { return a.store.Close() }
+// Close gives up an App that was never run; Run does it at its end.
+func (a *App) Close() error {
+	var err error
+	if a.store != nil {
+		err = a.store.Close()
+	}
+	return errors.Join(err, a.folder.release())
+}
 
 // Listening is closed when everything is loaded and served.
 func (a *App) Listening() <-chan struct{} { return a.ready }

@@ -63,8 +63,8 @@ func furnish(tb testing.TB, cfg *configs.Config, devices int) {
 	}
 }
 
-// folder is a configuration on free ports with a filled data folder.
-func folder(tb testing.TB, devices int) configs.Config {
+// filledFolder is a configuration on free ports with a filled data folder.
+func filledFolder(tb testing.TB, devices int) configs.Config {
 	cfg, password := configs.Default(), "12345678"
 	cfg.DataDir, cfg.SIP.Password = tb.TempDir(), &password
 	cfg.SIP.Listen, cfg.HTTP.Listen, cfg.Media.Listen, cfg.Media.WebRTCListen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", ""
@@ -81,7 +81,7 @@ func TestTwentyThousandDevicesAreLoadedBeforeTheFirstAnswer(t *testing.T) {
 	if raceDetector() {
 		devices = 2_000
 	}
-	cfg := folder(t, devices)
+	cfg := filledFolder(t, devices)
 	before := cpuTime(t)
 	a := run(t, cfg)
 	if took := cpuTime(t) - before; took > 4*time.Second && !raceDetector() {
@@ -148,7 +148,7 @@ func total(t *testing.T, a *App, name string) (sum float64) {
 // Before the credentials are there nothing can be answered rightly: neither a
 // REGISTER nor a question of the API.
 func TestNothingIsAnsweredBeforeAllIsLoaded(t *testing.T) {
-	cfg := folder(t, 1)
+	cfg := filledFolder(t, 1)
 	cfg.SIP.Listen, cfg.HTTP.Listen = free(t), free(t)
 	a, err := New(t.Context(), cfg, io.Discard)
 	if err != nil {
@@ -218,7 +218,7 @@ func free(t *testing.T) string {
 }
 
 func TestWhatCannotBeLoadedEndsTheStartByName(t *testing.T) {
-	cfg := folder(t, 1)
+	cfg := filledFolder(t, 1)
 	a, err := New(t.Context(), cfg, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -247,7 +247,7 @@ func TestWhatCannotBeLoadedEndsTheStartByName(t *testing.T) {
 // BenchmarkStart is the time from the first line to served devices, all that
 // 100,000 devices left behind loaded.
 func BenchmarkStart(b *testing.B) {
-	cfg := folder(b, 100_000)
+	cfg := filledFolder(b, 100_000)
 	took := map[string]time.Duration{}
 	for b.Loop() {
 		a, err := New(b.Context(), cfg, io.Discard)

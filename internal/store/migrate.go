@@ -4,10 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/pressly/goose/v3"
 )
@@ -29,13 +27,12 @@ func (s *Store) migrate(ctx context.Context, dir fs.FS) error {
 	want := sources[len(sources)-1].Version
 	switch {
 	case have > want:
-		return fmt.Errorf("%w: it has version %d, this binary knows %d; start the newer binary, or restore the copy made before the upgrade (%s)",
-			ErrNewer, have, want, s.backupPath(want))
+		return fmt.Errorf("%w: it has version %d, this binary knows %d; start the newer binary, or restore a backup made before the upgrade (fengsui restore)", ErrNewer, have, want)
 	case have == want:
 		return nil
-	case have > 0:
-		if err := s.backup(ctx, have); err != nil {
-			return err
+	case have > 0 && s.cfg.BeforeMigration != nil:
+		if err := s.cfg.BeforeMigration(ctx, have, want); err != nil {
+			return fmt.Errorf("back up before migrating from version %d to %d: %w", have, want, err)
 		}
 	}
 	if _, err := p.Up(ctx); err != nil {
@@ -55,35 +52,4 @@ func version(ctx context.Context, db *sql.DB) (int64, error) {
 	var v sql.NullInt64
 	err = db.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied = 1").Scan(&v)
 	return v.Int64, err
-}
-
-func (s *Store) backupPath(version int64) string {
-	return fmt.Sprintf("%s.v%d.bak", s.cfg.Path, version)
-}
-
-// backup copies the database as it stands, WAL included. A copy of the same
-// version that is already there is kept: it is older, so from before any
-// migration that failed half-way.
-func (s *Store) backup(ctx context.Context, version int64) error {
-	path := s.backupPath(version)
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	} else if !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("back up before migrating: %w", err)
-	}
-	part := path + ".part"
-	if err := os.Remove(part); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("back up before migrating: %w", err)
-	}
-	if _, err := s.write.ExecContext(ctx, "VACUUM INTO ?", part); err != nil {
-		return fmt.Errorf("back up before migrating to %s: %w", path, err)
-	}
-	if err := os.Chmod(part, 0o600); err != nil {
-		return fmt.Errorf("back up before migrating: %w", err)
-	}
-	if err := os.Rename(part, path); err != nil {
-		return fmt.Errorf("back up before migrating: %w", err)
-	}
-	s.log.Info().Str("path", path).Int64("version", version).Msg("database copied before migrating")
-	return nil
 }

@@ -46,6 +46,9 @@ type Config struct {
 	QueueRows int
 	// AuditKeep is how long the audit is kept. Default 365 days.
 	AuditKeep time.Duration
+	// BeforeMigration is told before a database that is not new is changed to
+	// another version; an error leaves it as it is. nil asks nobody.
+	BeforeMigration func(ctx context.Context, from, to int64) error
 }
 
 // Store is one database. All methods may be called from several goroutines.
@@ -69,9 +72,8 @@ type Store struct {
 }
 
 // Open opens or makes the database and brings it to this binary's version. A
-// file of a newer version is refused with [ErrNewer] and not touched; one of an
-// older version is copied to "<path>.v<version>.bak" first. Call LoadDevices and
-// Run next.
+// file of a newer version is refused with [ErrNewer] and not touched. Call
+// LoadDevices and Run next.
 func Open(ctx context.Context, cfg Config, reg prometheus.Registerer, log zerolog.Logger) (*Store, error) {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
