@@ -27,7 +27,11 @@ func (b *bench) head(ctx context.Context, args []string) (h head, err error) {
 	if err != nil {
 		return h, fmt.Errorf("run %s: %w", b.binary, err)
 	}
-	h.commit = measured(commit(ctx), strings.TrimSpace(string(version)))
+	tree, err := report.Commit(ctx)
+	if err != nil {
+		return h, err
+	}
+	h.commit = measured(tree, strings.TrimSpace(string(version)))
 	return h, nil
 }
 

@@ -9,27 +9,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"fengsui/test/bench/report"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "fuzz:", err)
-		os.Exit(1)
-	}
-}
+func main() { report.Main("fuzz", run) }
 
 func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {
 	fs := flag.NewFlagSet("fuzz", flag.ContinueOnError)
@@ -61,7 +49,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 		return fmt.Errorf("no fuzz target matches %q", *only)
 	}
 	began := time.Now()
-	commit, machine, err := here(ctx)
+	commit, err := report.Commit(ctx)
 	if err != nil {
 		return err
 	}
@@ -83,7 +71,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 		return fmt.Errorf("%w: nothing is written", context.Cause(ctx))
 	}
 	if *write != "" {
-		s := section(results, began, commit, machine, fmt.Sprintf("make fuzz FUZZ_TIME=%v FUZZ_JOBS=%d", *long, *jobs))
+		s := section(results, began, commit, report.Machine(), fmt.Sprintf("make fuzz FUZZ_TIME=%v FUZZ_JOBS=%d", *long, *jobs))
 		if err := report.Write(*write, s); err != nil {
 			return err
 		}

@@ -8,29 +8,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"fengsui/test/bench/report"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1)
-	}
-}
+func main() { report.Main("soak", command) }
 
 func command(ctx context.Context, args []string, out, errOut io.Writer) error {
 	fs := flag.NewFlagSet("soak", flag.ContinueOnError)
@@ -58,7 +43,7 @@ func command(ctx context.Context, args []string, out, errOut io.Writer) error {
 		return err
 	}
 	began := time.Now()
-	commit, machine, err := here(ctx)
+	commit, err := report.Commit(ctx)
 	if err != nil {
 		return err
 	}
@@ -70,7 +55,7 @@ func command(ctx context.Context, args []string, out, errOut io.Writer) error {
 		return failed
 	}
 	return errors.Join(failed, report.Write(*write, report.Section{
-		Name: "soak", Title: "Memory under load and attack", Date: began, Commit: commit, Machine: machine,
+		Name: "soak", Title: "Memory under load and attack", Date: began, Commit: commit, Machine: report.Machine(),
 		Command: strings.Join(append([]string{"go run ./test/soak"}, args...), " "), Rows: rows,
 		Notes: []string{
 			"`sip.guard.allow` is emptied, as it names 127.0.0.0/8 by default, from where all load comes. Nothing else differs from the defaults.",
@@ -79,18 +64,4 @@ func command(ctx context.Context, args []string, out, errOut io.Writer) error {
 			fmt.Sprintf("Beside each attack the devices send %d keepalives a second and %d new ones register; a request is repeated as RFC 3261 has it, and none may stay without its right answer.", honestRate, newcomerCount),
 		},
 	}))
-}
-
-// here says what is tested, and on what.
-func here(ctx context.Context) (commit, machine string, err error) {
-	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=10").Output()
-	if err != nil {
-		return "", "", fmt.Errorf("commit of the working tree: %w", err)
-	}
-	b, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "", "", fmt.Errorf("name of the CPU: %w", err)
-	}
-	cpu := strings.TrimSpace(string(within(b, "model name\t:", "\n")))
-	return strings.TrimSpace(string(out)), fmt.Sprintf("%s, %d CPUs, %s", cpu, runtime.NumCPU(), runtime.Version()), nil
 }
