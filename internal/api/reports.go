@@ -146,27 +146,30 @@ func (in *alarmInput) filter() store.ReportFilter {
 }
 
 func (s *Server) listAlarms(ctx context.Context, in *alarmInput) (*listOutput[alarmView], error) {
-	r, err := s.reports()
-	if err != nil {
-		return nil, err
-	}
 	f := in.filter()
-	if err := s.lookedAt(ctx, f); err != nil {
+	r, err := s.reportsOf(ctx, f)
+	if err != nil {
 		return nil, err
 	}
 	return listReports(ctx, f, r.Alarms, r.CountAlarms, viewAlarm)
 }
 
 func (s *Server) listPositions(ctx context.Context, in *ReportInput) (*listOutput[positionView], error) {
+	f := in.filter()
+	r, err := s.reportsOf(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return listReports(ctx, s.whole(ctx, f), r.Positions, r.CountPositions, viewPosition)
+}
+
+// reportsOf is where reports are kept, for a list that its caller may look at.
+func (s *Server) reportsOf(ctx context.Context, f store.ReportFilter) (Reports, error) {
 	r, err := s.reports()
 	if err != nil {
 		return nil, err
 	}
-	f := in.filter()
-	if err := s.lookedAt(ctx, f); err != nil {
-		return nil, err
-	}
-	return listReports(ctx, s.whole(ctx, f), r.Positions, r.CountPositions, viewPosition)
+	return r, s.lookedAt(ctx, f)
 }
 
 // lookedAt refuses a list of more than its caller may look at: who may not look
@@ -248,9 +251,9 @@ func (s *Server) alarmsCSV(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	f.Open = q.Get("open") == "true"
-	reports, missing := s.reports()
-	if err = errors.Join(err, missing); err == nil {
-		err = s.lookedAt(r.Context(), f)
+	var reports Reports
+	if err == nil {
+		reports, err = s.reportsOf(r.Context(), f)
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -266,9 +269,9 @@ func (s *Server) alarmsCSV(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) positionsCSV(w http.ResponseWriter, r *http.Request) {
 	f, err := exportFilter(r)
-	reports, missing := s.reports()
-	if err = errors.Join(err, missing); err == nil {
-		err = s.lookedAt(r.Context(), f)
+	var reports Reports
+	if err == nil {
+		reports, err = s.reportsOf(r.Context(), f)
 	}
 	if err != nil {
 		s.fail(w, r, err)

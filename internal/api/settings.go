@@ -148,18 +148,25 @@ func configTypes(names ...string) ([]*setting.Type, error) {
 	return list, nil
 }
 
+// settings asks a device for some types, in the order of their names.
+func (s *Server) settings(ctx context.Context, of ConfigTarget, names ...string) (types []*setting.Type, list []setting.Setting, err error) {
+	if types, err = configTypes(names...); err != nil {
+		return nil, nil, err
+	}
+	device, target, err := s.configured(of)
+	if err != nil {
+		return nil, nil, err
+	}
+	if list, err = s.svc.Settings.Settings(ctx, device, target, types, of.edition()); err != nil {
+		return nil, nil, settingFault(err)
+	}
+	return types, list, nil
+}
+
 func (s *Server) getConfigs(ctx context.Context, in *configsInput) (*configsOutput, error) {
-	types, err := configTypes(in.Types...)
+	types, list, err := s.settings(ctx, in.ConfigTarget, in.Types...)
 	if err != nil {
 		return nil, err
-	}
-	device, target, err := s.configured(in.ConfigTarget)
-	if err != nil {
-		return nil, err
-	}
-	list, err := s.svc.Settings.Settings(ctx, device, target, types, in.edition())
-	if err != nil {
-		return nil, settingFault(err)
 	}
 	out := &configsOutput{}
 	out.Body.Items, out.Body.Missing = []configView{}, []string{}
@@ -180,17 +187,9 @@ func (s *Server) getConfigs(ctx context.Context, in *configsInput) (*configsOutp
 }
 
 func (s *Server) getConfig(ctx context.Context, in *ConfigPath) (*configOutput, error) {
-	types, err := configTypes(in.Type)
+	_, list, err := s.settings(ctx, in.ConfigTarget, in.Type)
 	if err != nil {
 		return nil, err
-	}
-	device, target, err := s.configured(in.ConfigTarget)
-	if err != nil {
-		return nil, err
-	}
-	list, err := s.svc.Settings.Settings(ctx, device, target, types, in.edition())
-	if err != nil {
-		return nil, settingFault(err)
 	}
 	return &configOutput{configView{list[0].Type.Name, list[0].Values}}, nil
 }

@@ -71,6 +71,13 @@ func register(t *testing.T, a *App) *siptest.Device {
 		}
 		return d.Response(m, 403, "Forbidden", "").Bytes()
 	})
+	enrol(t, d)
+	return d
+}
+
+// enrol registers a device with the password of these tests.
+func enrol(t *testing.T, d *siptest.Device) {
+	t.Helper()
 	first := d.Request("REGISTER", "")
 	d.Send(first.Bytes())
 	c, _, err := digest.ParseChallenge([]byte(d.ExpectAnswer(first).Get("WWW-Authenticate")))
@@ -84,7 +91,6 @@ func register(t *testing.T, a *App) *siptest.Device {
 	if m := d.ExpectAnswer(second); m.Status != 200 {
 		t.Fatalf("REGISTER is answered %d", m.Status)
 	}
-	return d
 }
 
 func TestSubscriptionIsMadeWithADeviceThatChallengesIt(t *testing.T) {

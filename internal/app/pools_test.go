@@ -12,7 +12,6 @@ import (
 	"fengsui/gb28181"
 	"fengsui/internal/reuse"
 	"fengsui/sip"
-	"fengsui/sip/digest"
 	"fengsui/sip/flow"
 	"fengsui/sip/siptest"
 )
@@ -39,19 +38,7 @@ func slow(t *testing.T, a *App, id string, thinks time.Duration) {
 		}
 		return nil
 	})
-	first := d.Request("REGISTER", "")
-	d.Send(first.Bytes())
-	c, _, err := digest.ParseChallenge([]byte(d.ExpectAnswer(first).Get("WWW-Authenticate")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Username, c.URI = d.ID(), first.URI
-	c.Sign("REGISTER", "12345678")
-	second := d.Request("REGISTER", "", siptest.Header{Name: "Authorization", Value: c.String()})
-	d.Send(second.Bytes())
-	if m := d.ExpectAnswer(second); m.Status != 200 {
-		t.Fatalf("REGISTER is answered %d", m.Status)
-	}
+	enrol(t, d)
 }
 
 // pool is what the metrics tell of one pool.
