@@ -318,6 +318,8 @@ type via struct {
 	host, port                   []byte // port empty if none or no number
 	params                       []byte // with their first ';'
 	exact                        bool   // sipgo's parser reads it as what it is
+	rport                        int    // of a usual one: the index after the name rport, 0 without; else unset
+	plain                        bool   // it is a usual one
 }
 
 func parseVia(value []byte) (v via, ok bool) {

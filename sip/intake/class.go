@@ -14,6 +14,7 @@ const (
 	endsPort                      // ; ?
 	notSentBy                     // of a Via's host and port
 	notViaParam                   // of a Via's parameters, unless sipgo is to misread them
+	isPlain                       // letters, digits, . - _
 )
 
 // classes is set here and never after.
@@ -30,8 +31,11 @@ var classes = func() (t [256]class) {
 		}
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
 			t[i] |= notToken
+		} else {
+			t[i] |= isPlain
 		}
 	}
+	set(isPlain, ".-_")
 	for _, c := range []byte("-.!%*_+`'~") {
 		t[c] &^= notToken
 	}

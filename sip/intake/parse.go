@@ -107,6 +107,8 @@ type head struct {
 	first, lines []byte // start line with its end; all after it
 	rest         []byte // what follows the header
 	unclean      bool   // some lines want unfolding
+	usualURI     bool   // the Request-URI has its usual form
+	number       uint32 // of CSeq; set by check
 }
 
 // parse takes raw apart, tolerating whatever can be. On an error the head is
@@ -135,10 +137,15 @@ func (h *head) split(raw []byte) error {
 		h.quirks |= QuirkLeading
 	}
 	line, lines := h.cutLine(b)
-	if err := h.startLine(line); err != nil {
-		return err
+	if !h.usualStart(line) {
+		if err := h.startLine(line); err != nil {
+			return err
+		}
 	}
 	h.first, h.lines = b[:len(b)-len(lines)], lines
+	if h.usualFields() {
+		return nil
+	}
 	return h.headers()
 }
 
@@ -369,7 +376,9 @@ func (h *head) check() error {
 	if number < 0 {
 		return ErrMalformed{"CSeq"}
 	}
+	h.number = uint32(number)
 	switch {
+	case string(method) == h.method && !h.response: // as nearly always
 	case len(method) == 0 && !h.response: // RFC 3261 has it twice; once is enough
 		exact = false
 	case len(method) == 0 || !isToken(method) || len(method) > maxMethod:
@@ -405,6 +414,9 @@ func (h *head) check() error {
 		if i == h.to {
 			a = &h.target
 		}
+		if a.usual(f.value) {
+			continue
+		}
 		var ok bool
 		if *a, ok = readAddress(f.value); !ok {
 			h.quirks |= QuirkAddress
@@ -413,7 +425,7 @@ func (h *head) check() error {
 			}
 		}
 	}
-	if !h.response && !soleURIOK(h.uri) {
+	if !h.response && !h.usualURI && !soleURIOK(h.uri) {
 		h.quirks |= QuirkAddress
 		if _, ok := appendURI(nil, h.uri, false); !ok {
 			if foreign(cleanURI(h.uri, true)) {
@@ -427,6 +439,13 @@ func (h *head) check() error {
 }
 
 func (h *head) checkVia(value []byte) error {
+	if h.top.host == nil {
+		if h.top.usual(value) {
+			h.top.plain = true
+			return nil
+		}
+		h.top = via{}
+	}
 	hops := 0
 	for hop, rest := cutItem(value); ; hop, rest = cutItem(rest) {
 		if len(hop) > 0 {

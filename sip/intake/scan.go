@@ -2,6 +2,7 @@ package intake
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"strconv"
 )
 
@@ -42,12 +43,11 @@ func (h *head) stamped(name string) bool {
 
 // request fills r, whose Vias and Room are used again.
 func (h *head) request(r *Request, raw []byte) {
-	number, _, _ := splitCSeq(h.fields[h.cseq].value)
 	*r = Request{
 		Raw: raw, Method: h.method, URI: h.uri, Vias: r.Vias[:0], Room: r.Room[:0],
 		From: h.sender, To: h.target, top: h.top,
 		from: h.fields[h.from].value, to: h.fields[h.to].value, cseq: h.fields[h.cseq].value,
-		CallID: h.fields[h.callID].value, CSeq: uint32(number), Expires: -1, Body: h.body,
+		CallID: h.fields[h.callID].value, CSeq: h.number, Expires: -1, Body: h.body,
 		unasked: h.unasked,
 	}
 	for i := range h.fields {
@@ -171,12 +171,8 @@ func AppendAnswer(dst []byte, r *Request, a Answer) []byte {
 	dst = appendLine(dst, "From: ", from)
 	dst = append(append(dst, "To: "...), to...)
 	if len(r.To.Tag) == 0 {
-		var h maphash.Hash
-		h.SetSeed(tagSeed)
-		_, _ = h.Write(r.CallID) // never fails
-		_ = h.WriteByte(0)
-		_, _ = h.Write(r.From.Tag)
-		dst = appendHex(append(dst, ";tag="...), h.Sum64())
+		tag := maphash.Bytes(tagSeed, r.CallID) ^ bits.RotateLeft64(maphash.Bytes(tagSeed, r.From.Tag), 31)
+		dst = appendHex(append(dst, ";tag="...), tag)
 	}
 	dst = append(dst, "\r\n"...)
 	dst = appendLine(dst, "Call-ID: ", r.CallID)
@@ -198,7 +194,29 @@ func appendReceived(dst, hop []byte, r *Request) []byte {
 		}
 		v = &parsed
 	}
-	rport := false
+	var rport bool
+	if v.plain && !r.unasked {
+		rport = v.rport > 0
+		dst = append(dst, hop[:v.rport]...)
+		if rport {
+			dst = strconv.AppendUint(append(dst, '='), uint64(r.Flow.Remote.Port()), 10)
+		}
+		dst = append(dst, hop[v.rport:]...)
+	} else {
+		dst, rport = v.appendAnswered(dst, r)
+	}
+	begin := len(dst)
+	dst = append(dst, ";received="...)
+	address := len(dst)
+	dst = r.Flow.Remote.Addr().WithZone("").AppendTo(dst)
+	if !rport && string(dst[address:]) == string(bareHost(v.host)) {
+		dst = dst[:begin]
+	}
+	return dst
+}
+
+// appendAnswered appends a hop of any form with the port that it asks for.
+func (v *via) appendAnswered(dst []byte, r *Request) (_ []byte, rport bool) {
 	dst = append(append(append(append(append(append(dst, v.protocol...), '/'), v.version...), '/'), v.transport...), ' ')
 	dst = append(dst, v.host...)
 	if len(v.port) > 0 {
@@ -218,14 +236,7 @@ func appendReceived(dst, hop []byte, r *Request) []byte {
 			dst = append(append(dst, ';'), p...)
 		}
 	}
-	begin := len(dst)
-	dst = append(dst, ";received="...)
-	address := len(dst)
-	dst = r.Flow.Remote.Addr().WithZone("").AppendTo(dst)
-	if !rport && string(dst[address:]) == string(bareHost(v.host)) {
-		dst = dst[:begin]
-	}
-	return dst
+	return dst, rport
 }
 
 func bareHost(host []byte) []byte {
