@@ -1,11 +1,8 @@
 package sim
 
 import (
-	"fmt"
-	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"fengsui/gb28181/manscdp"
@@ -50,6 +47,7 @@ type camera struct {
 
 	home      homePosition
 	recording map[int]bool // by stream
+	tracking  string       // Auto, Manual, Stop, or "" of a camera that was never told
 }
 
 type stored struct {
@@ -289,20 +287,6 @@ func (c *camera) turnTo(now instant, p manscdp.PTZPreciseCtrl) {
 	c.view = c.view.within()
 }
 
-// presetList is the content of the answer to PresetQuery (signalling.md section 3.13).
-func (d *device) presetList(id string) string {
-	var items strings.Builder
-	n := 0
-	if i, ch, ok := d.sim.ids.find(id); ok && i == d.index && ch >= 0 {
-		kept := d.camera(ch).preset
-		for _, number := range slices.Sorted(maps.Keys(kept)) {
-			fmt.Fprintf(&items, "<Item>\r\n<PresetID>%d</PresetID>\r\n<PresetName>%s</PresetName>\r\n</Item>\r\n", number, escape(kept[number].name))
-			n++
-		}
-	}
-	return fmt.Sprintf("<SumNum>%d</SumNum>\r\n<PresetList Num=\"%d\">\r\n%s</PresetList>\r\n", n, n, items.String())
-}
-
 // Camera is what the front end of a simulated channel does now.
 type Camera struct {
 	View      View
@@ -315,6 +299,7 @@ type Camera struct {
 	Scanning  int // likewise
 	Switches  map[int]bool
 	Recording bool
+	Tracking  string // Auto, Manual, Stop, or "" when it was never told
 }
 
 // Camera tells of a channel of the device of an index; the zero Camera for another.
@@ -327,7 +312,7 @@ func (s *Sim) Camera(i, ch int) (out Camera) {
 		c.advance(now)
 		out = Camera{
 			View: c.view, Moving: c.move != (ptz.Move{}), Focusing: c.lens != (ptz.Lens{}), Moves: c.moves, Stops: c.stops,
-			Presets: map[int]string{}, Cruising: c.cruising - 1, Scanning: c.scanning - 1, Switches: map[int]bool{}, Recording: len(c.recording) > 0,
+			Presets: map[int]string{}, Cruising: c.cruising - 1, Scanning: c.scanning - 1, Switches: map[int]bool{}, Recording: len(c.recording) > 0, Tracking: c.tracking,
 		}
 		for n, p := range c.preset {
 			out.Presets[n] = p.name

@@ -46,12 +46,18 @@ func (d *device) control(now instant, m *manscdp.Message) *job {
 func (d *device) obey(now instant, ch int, c manscdp.DeviceControl) bool {
 	switch v := c.Command.(type) {
 	case manscdp.TeleBoot:
-		d.reboot(now)
+		d.rebootAt = now + lastWords
 		return true
 	case manscdp.GuardCmd:
-		d.guarded = v.Set
+		d.guard(ch, v.Set)
 		return true
 	case manscdp.AlarmCmd:
+		d.reset(ch, v)
+		return true
+	case manscdp.FormatSDCard:
+		return d.format(now, v.Card)
+	case manscdp.KeyFrame:
+		d.forceKey(ch)
 		return true
 	}
 	if ch < 0 {
@@ -76,7 +82,10 @@ func (d *device) obey(now instant, ch int, c manscdp.DeviceControl) bool {
 		return cam.setHome(now, v)
 	case manscdp.PTZPreciseCtrl:
 		cam.turnTo(now, v)
-		return true
+	case manscdp.DragZoom:
+		cam.dragZoom(now, v)
+	case manscdp.TargetTrack:
+		cam.follow(now, v)
 	}
-	return true // pictures need no key frame on demand; zoom by window and tracking leave no trace
+	return true
 }

@@ -17,6 +17,9 @@ const (
 	missedKeepalives = 3
 	// pingInterval is how often a TCP connection carries a double CRLF (RFC 5626 section 3.5.1).
 	pingInterval = 30 * time.Second
+	// lastWords is how long a device that was told to reboot goes on, so that its
+	// answer is on its way.
+	lastWords = 200 * time.Millisecond
 	// bootTime is how long a rebooting device is away.
 	bootTime = 500 * time.Millisecond
 	// maxJobs bounds the answers and notifications that wait to be sent.
@@ -59,7 +62,7 @@ type device struct {
 	catalogs   uint32 // catalog queries answered
 	callID     string // of REGISTER
 
-	registerAt, keepaliveAt, pingAt, jobAt instant
+	registerAt, keepaliveAt, pingAt, jobAt, rebootAt instant
 
 	txs     []*tx
 	jobs    []job
@@ -67,7 +70,8 @@ type device struct {
 	subs    []*subscription
 	off     map[int]struct{} // channels that are off
 	cameras map[int]*camera  // by channel; those that were asked for
-	guarded bool
+	duties  map[int]duty     // by channel; those that were guarded or raised an alarm
+	cards   [cardCount]card
 	conf    map[*setting.Type]setting.Values // what was set
 	seen    [4]seen
 	seenAt  uint8
@@ -84,7 +88,7 @@ type seen struct {
 func (d *device) init(s *Sim, i int) {
 	d.sim, d.index, d.id = s, i, s.ids.deviceID(i)
 	d.shard = s.shards[i%len(s.shards)]
-	d.registerAt, d.keepaliveAt, d.pingAt, d.jobAt = never, never, never, never
+	d.registerAt, d.keepaliveAt, d.pingAt, d.jobAt, d.rebootAt = never, never, never, never, never
 	d.due = never
 	d.newCallID()
 }
@@ -100,7 +104,7 @@ func (d *device) next() instant {
 	if d.dropped || d.closed {
 		return never
 	}
-	due := min(d.registerAt, d.keepaliveAt, d.pingAt)
+	due := min(d.registerAt, d.keepaliveAt, d.pingAt, d.rebootAt)
 	if !d.busy && len(d.jobs) > 0 {
 		due = min(due, d.jobAt)
 	}
@@ -119,6 +123,10 @@ func (d *device) tick(now instant) {
 		return
 	}
 	d.tickTransactions(now)
+	if d.rebootAt <= now {
+		d.reboot(now)
+		return
+	}
 	if d.registerAt <= now {
 		d.registerAt = never
 		d.register(now)
@@ -437,7 +445,7 @@ func (d *device) reboot(now instant) {
 	d.forget()
 	d.dropped, d.rejoining, d.kept, d.missed, d.sn = false, false, 0, 0, 0
 	d.newCallID()
-	d.registerAt = now + bootTime
+	d.rebootAt, d.registerAt = never, now+bootTime
 }
 
 // rejoin unregisters and registers at once, with nothing else forgotten
@@ -509,6 +517,7 @@ func (d *device) alarm(now instant, ch, kind int) error {
 	if ch < 0 || ch >= d.sim.cfg.Channels {
 		return fmt.Errorf("%w: %d of %d", errNoSuchChannel, ch, d.sim.cfg.Channels)
 	}
+	d.change(ch, func(u *duty) { u.alarm = kind })
 	body := d.alarmNotify(ch, kind)
 	d.publish(now, "Alarm", func() string { return body })
 	d.enqueue(now, job{next: once(body)})

@@ -23,11 +23,12 @@ const (
 
 // dialog is one INVITE and the stream it asked for.
 type dialog struct {
-	device *device
-	invite *wire.Message
-	offer  offer
-	key    string // sender part of Subject: who takes it over
-	ssrc   uint32 // of RTP
+	device  *device
+	invite  *wire.Message
+	offer   offer
+	key     string // sender part of Subject: who takes it over
+	channel int
+	ssrc    uint32 // of RTP
 
 	last      []byte // what to send again: 180 or 200
 	answered  bool   // 200 was sent
@@ -116,7 +117,7 @@ func (d *device) accept(m *wire.Message) (*dialog, int) {
 		return nil, status
 	}
 	m.Body = nil // lent by the socket
-	g := &dialog{device: d, invite: m, offer: o, key: key, at: never}
+	g := &dialog{device: d, invite: m, offer: o, key: key, channel: ch, at: never}
 	if err := g.open(); err != nil {
 		s.counters.fail(d.id, "open media: "+plain(err))
 		return nil, 500

@@ -106,22 +106,17 @@ func (d *device) answer(r *request) *job {
 	case "Query/DeviceInfo":
 		return &job{next: once(r.response(d.deviceInfo()))}
 	case "Query/DeviceStatus":
-		return &job{next: once(r.response(d.deviceStatus()))}
+		return &job{next: once(d.condition(r))}
 	case "Query/RecordInfo":
 		return d.records(r)
 	case "Query/ConfigDownload":
 		return d.tellSettings(r)
 	case "Control/DeviceConfig":
 		return d.takeSettings(r)
-	case "Query/PresetQuery":
-		return &job{next: once(r.response(d.presetList(r.id)))}
-	case "Query/PTZPosition":
-		return &job{next: once(r.response("<Pan>123.45</Pan>\r\n<Tilt>-15.00</Tilt>\r\n<Zoom>3.50</Zoom>\r\n"))}
-	case "Query/HomePositionQuery":
-		return &job{next: once(r.response("<HomePosition>\r\n<Enabled>1</Enabled>\r\n<ResetTime>30</ResetTime>\r\n" +
-			"<PresetIndex>1</PresetIndex>\r\n</HomePosition>\r\n"))}
-	case "Query/CruiseTrackListQuery", "Query/CruiseTrackQuery", "Query/SDCardStatus":
-		return &job{next: once(r.response("<SumNum>0</SumNum>\r\n"))}
+	case "Query/PresetQuery", "Query/PTZPosition", "Query/HomePositionQuery", "Query/CruiseTrackListQuery", "Query/CruiseTrackQuery", "Query/SDCardStatus":
+		return d.stored(r)
+	case "Query/MobilePosition":
+		return d.tellPlace(r)
 	case "Notify/Broadcast":
 		// No loudspeaker.
 		return &job{next: once(body("Response", "Broadcast", r.sn, r.get("TargetID"), "<Result>ERROR</Result>\r\n"))}
@@ -142,16 +137,11 @@ func (d *device) deviceInfo() string {
 		escape(d.name()), kind, d.sim.cfg.Channels)
 }
 
-func (d *device) deviceStatus() string {
-	return "<Result>OK</Result>\r\n<Online>ONLINE</Online>\r\n<Status>OK</Status>\r\n<Encode>ON</Encode>\r\n<Record>OFF</Record>\r\n" +
-		"<DeviceTime>" + time.Now().In(beijing()).Format("2006-01-02T15:04:05") + "</DeviceTime>\r\n"
-}
-
 func (d *device) alarmNotify(ch, kind int) string {
 	return d.notify("Alarm", d.sim.ids.channelID(d.index, ch), fmt.Sprintf(
-		"<AlarmPriority>4</AlarmPriority>\r\n<AlarmMethod>5</AlarmMethod>\r\n<AlarmTime>%s</AlarmTime>\r\n"+
+		"<AlarmPriority>4</AlarmPriority>\r\n<AlarmMethod>%d</AlarmMethod>\r\n<AlarmTime>%s</AlarmTime>\r\n"+
 			"<AlarmDescription>模拟报警</AlarmDescription>\r\n<Info>\r\n<AlarmType>%d</AlarmType>\r\n</Info>\r\n",
-		time.Now().In(beijing()).Format("2006-01-02T15:04:05"), kind))
+		alarmMethod, localTime(), kind))
 }
 
 // catalog answers in parts (2022 Annex M). A query of a channel lists it alone.
@@ -238,9 +228,9 @@ func (d *device) item(ch int, event string) string {
 	put("RegisterWay", "1")
 	put("Secrecy", "0")
 	put("Status", d.status(!isOff))
-	n := d.index*s.cfg.Channels + ch
-	put("Longitude", strconv.FormatFloat(118.36+float64(n%100)*0.001, 'f', 6, 64))
-	put("Latitude", strconv.FormatFloat(31.33+float64(n/100%100)*0.001, 'f', 6, 64))
+	lon, lat := d.place(ch)
+	put("Longitude", strconv.FormatFloat(lon, 'f', 6, 64))
+	put("Latitude", strconv.FormatFloat(lat, 'f', 6, 64))
 	if old {
 		b.WriteString("<Info>\r\n<PTZType>1</PTZType>\r\n</Info>\r\n")
 	} else {

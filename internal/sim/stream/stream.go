@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -120,6 +121,26 @@ func (s *Stream) close() {
 	if s.opt.TCP != nil {
 		_ = s.opt.TCP.Close()
 	}
+}
+
+// Key has a live stream go on with a key picture: what lies before the next one is
+// left out, and the clock runs on as though it had been due.
+func (s *Stream) Key() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	segments := s.opt.Program.segments
+	if s.opt.Recording != nil || s.opt.SkipKeys > 0 || !slices.ContainsFunc(segments, func(g segment) bool { return g.key }) {
+		return
+	}
+	was := s.loops*clips.Duration + segments[s.at].at
+	for !segments[s.at].key {
+		if s.at++; s.at == len(segments) {
+			s.at, s.loops = 0, s.loops+1
+		}
+	}
+	skipped := s.loops*clips.Duration + segments[s.at].at - was
+	s.base -= skipped
+	s.start = s.start.Add(-span(skipped))
 }
 
 // send sends the segment that is due and says when the next one is. The pacer

@@ -157,6 +157,49 @@ func TestTheClipRepeatsWithContinuousTime(t *testing.T) {
 	}
 }
 
+// A key picture that is asked for comes as the next picture, and time runs on.
+func TestAKeyPictureIsForced(t *testing.T) {
+	rx, tx, remote := udpPair(t)
+	p := New() // not running: the test is the clock
+	s, err := p.Start(Options{Program: program(t, media.H264, "", 0), SSRC: 42, PayloadType: 96, UDP: tx, Remote: remote, Base: 900_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	var keys []int
+	var stamps []int64
+	demux := ps.NewDemuxer(func(f *media.Frame) {
+		if f.Key {
+			keys = append(keys, len(stamps))
+		}
+		stamps = append(stamps, f.PTS)
+	})
+	now := s.start
+	for range 30 {
+		left := len(s.opt.Program.segments[s.at].data)
+		due := s.send(p, now)
+		for ; left > 0; left -= PayloadSize {
+			k := receive(t, rx, 42)
+			demux.Write(k.payload, k.stamp, k.marker, now)
+		}
+		if step := due.Sub(now); step != 40*time.Millisecond {
+			t.Fatalf("the next picture is due after %v", step)
+		}
+		if now = due; len(stamps) == 5 || len(stamps) == 6 {
+			s.Key()
+		}
+	}
+	demux.Flush(now.Add(time.Hour))
+	if len(keys) < 3 || keys[0] != 0 || keys[1] > 7 || keys[1] < 5 || len(stamps) != 30 {
+		t.Fatalf("key pictures at %v of %d", keys, len(stamps))
+	}
+	for i := 1; i < len(stamps); i++ {
+		if stamps[i]-stamps[i-1] != 3600 {
+			t.Errorf("picture %d comes %d after the one before", i, stamps[i]-stamps[i-1])
+		}
+	}
+}
+
 func TestFramesArePacedInRealTime(t *testing.T) {
 	t.Parallel()
 	p := run(t)
