@@ -69,7 +69,6 @@ soak: require build
 docs:
 	go test ./internal/api -run OpenAPI -update
 	go test ./internal/api/fault -update
-	go test ./gb28181/command -run Table -update
 	go test ./test/conformance -update
 
 clean:

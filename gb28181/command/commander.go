@@ -402,7 +402,7 @@ func (c *Commander) countSurveys() float64 {
 // label keeps the metrics' commands a closed set.
 func label(cmd string) string {
 	switch cmd {
-	case manscdp.CmdCatalog, manscdp.CmdDeviceInfo, manscdp.CmdDeviceStatus, "RecordInfo", manscdp.CmdConfigDownload, manscdp.CmdDeviceConfig:
+	case manscdp.CmdCatalog, manscdp.CmdDeviceInfo, manscdp.CmdRecordInfo:
 		return cmd
 	}
 	if _, ok := specOf(cmd); ok {

@@ -28,6 +28,9 @@ type Outcome struct {
 // gb28181.ErrTimeout when the device does not even take it, and
 // gb28181.ErrRefused, with the device's words.
 func (c *Commander) Control(ctx context.Context, device, target gb28181.ID, cmd manscdp.Command, as gb28181.Edition) (o Outcome, err error) {
+	if _, turns := cmd.(manscdp.PTZPreciseCtrl); turns {
+		c.moves.settle(frontEnd{device, target})
+	}
 	spec := controlSpec(cmd)
 	o.Due = spec.Answered
 	start := time.Now()
@@ -76,9 +79,9 @@ func (c *Commander) edition(device gb28181.ID, as gb28181.Edition) gb28181.Editi
 
 func isTimeout(err error) bool { return errors.Is(err, gb28181.ErrTimeout) }
 
-// Act sends one front-end command: presets, cruises, scans, switches. What moves a
-// camera until it is stopped is [Commander.Move]. The errors are those of
-// [Commander.Control].
+// Act sends one front-end command: presets, cruises, scans, switches. name is that
+// of the preset or cruise, "" for none. What moves a camera until it is stopped is
+// [Commander.Move] and [Commander.Patrol]. The errors are those of [Commander.Control].
 func (c *Commander) Act(ctx context.Context, device, channel gb28181.ID, a ptz.Action, name string, as gb28181.Edition) error {
 	text, err := ptz.Command{Address: ptz.DefaultAddress, Action: a}.Text()
 	var bad ptz.ErrRange
@@ -88,6 +91,15 @@ func (c *Commander) Act(ctx context.Context, device, channel gb28181.ID, a ptz.A
 	if err != nil {
 		return err
 	}
-	_, err = c.Control(ctx, device, channel, manscdp.PTZCmd{Code: text, PresetName: name}, as)
+	cmd := manscdp.PTZCmd{Code: text}
+	switch a := a.(type) {
+	case ptz.Preset:
+		if cmd.PresetName = name; a.Do == ptz.GotoPreset {
+			c.moves.settle(frontEnd{device, channel})
+		}
+	case ptz.Cruise:
+		cmd.CruiseTrackName = name
+	}
+	_, err = c.Control(ctx, device, channel, cmd, as)
 	return err
 }

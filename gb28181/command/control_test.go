@@ -3,8 +3,6 @@ package command_test
 import (
 	"context"
 	"errors"
-	"flag"
-	"os"
 	"reflect"
 	"testing"
 	"testing/synctest"
@@ -16,20 +14,6 @@ import (
 	"fengsui/gb28181/ptz"
 	"fengsui/sip"
 )
-
-var update = flag.Bool("update", false, "write docs/commands.md")
-
-func TestCommandTableIsInTheDocs(t *testing.T) {
-	const path = "../../docs/commands.md"
-	if *update {
-		if err := os.WriteFile(path, []byte(command.Markdown()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if have, err := os.ReadFile(path); err != nil || string(have) != command.Markdown() {
-		t.Errorf("docs/commands.md is not in step (%v): run go test ./gb28181/command -run Table -update", err)
-	}
-}
 
 // controls are one of each.
 var controls = []manscdp.Command{

@@ -131,6 +131,61 @@ func (c *Commander) Move(ctx context.Context, device, channel gb28181.ID, v Move
 	return err
 }
 
+// MaxPatrol is the longest time that a cruise or scan can be given.
+const MaxPatrol = 24 * time.Hour
+
+// Patrol starts a cruise or a scan, as a says; name is that of the cruise, "" for
+// none. Without a length, up to MaxPatrol, it goes on until it is stopped; else the
+// stop is sent then, whatever becomes of ctx. The errors are those of [Commander.Move].
+func (c *Commander) Patrol(ctx context.Context, device, channel gb28181.ID, a ptz.Action, name string, length time.Duration, as gb28181.Edition) error {
+	if length < 0 || length > MaxPatrol {
+		return manscdp.ErrValue{Field: "duration_ms", Value: int(length.Milliseconds()), Want: fmt.Sprintf("0 to %d", MaxPatrol.Milliseconds())}
+	}
+	if length == 0 {
+		err := c.Act(ctx, device, channel, a, name, as)
+		if err == nil { // a stop that was owed to what the camera did before would end it
+			c.moves.drop(frontEnd{device, channel})
+		}
+		return err
+	}
+	if _, err := c.dev.Flow(device); err != nil {
+		return fmt.Errorf("move %s: %w", channel, err)
+	}
+	k := frontEnd{device, channel}
+	before, err := c.moves.begin(k, moving{turns: true, edition: as}, time.Now().Add(length))
+	if err != nil {
+		return fmt.Errorf("move %s: %w", channel, err)
+	}
+	err = c.Act(ctx, device, channel, a, name, as)
+	switch {
+	case err == nil, isTimeout(err): // what had no answer may have been obeyed all the same
+	case before == (moving{}):
+		c.moves.drop(k)
+	default: // what it did before is not to go on for so long
+		c.moves.agenda.Set(k, time.Now())
+	}
+	return err
+}
+
+// drop owes a camera no stop any more.
+func (m *moves) drop(k frontEnd) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.all, k)
+	m.agenda.Drop(k)
+}
+
+// settle owes a camera that took its stop no repeat: it is about to turn to a place
+// and rest there, and the repeat would end that.
+func (m *moves) settle(k frontEnd) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if v := m.all[k]; v != nil && v.again {
+		delete(m.all, k)
+		m.agenda.Drop(k)
+	}
+}
+
 // Rest stops all movements of a camera, cruises and scans included.
 func (c *Commander) Rest(ctx context.Context, device, channel gb28181.ID, as gb28181.Edition) error {
 	f, err := c.dev.Flow(device)

@@ -58,8 +58,8 @@ func (s *Server) listPresets(ctx context.Context, in *CommandedChannel) (*preset
 		return nil, err
 	}
 	out := &presetList{}
-	out.Body.Items, out.Body.Total, out.Body.Complete = make([]presetView, 0, len(list.Presets)), len(list.Presets), list.Complete
-	for _, p := range list.Presets {
+	out.Body.Items, out.Body.Total, out.Body.Complete = make([]presetView, 0, len(list.Items)), len(list.Items), list.Complete
+	for _, p := range list.Items {
 		out.Body.Items = append(out.Body.Items, presetView{p.Number(), p.ID, p.Name})
 	}
 	return out, nil

@@ -21,7 +21,18 @@ type Commands interface {
 	Control(ctx context.Context, device, target gb28181.ID, cmd manscdp.Command, as gb28181.Edition) (command.Outcome, error)
 	Move(ctx context.Context, device, channel gb28181.ID, v command.Movement, as gb28181.Edition) error
 	Act(ctx context.Context, device, channel gb28181.ID, a ptz.Action, name string, as gb28181.Edition) error
-	Presets(ctx context.Context, device, channel gb28181.ID, as gb28181.Edition) (command.PresetList, error)
+	Patrol(ctx context.Context, device, channel gb28181.ID, a ptz.Action, name string, length time.Duration, as gb28181.Edition) error
+	Rest(ctx context.Context, device, channel gb28181.ID, as gb28181.Edition) error
+
+	Presets(ctx context.Context, device, channel gb28181.ID, as gb28181.Edition) (command.List[manscdp.Preset], error)
+	CruiseTracks(ctx context.Context, device, channel gb28181.ID, as gb28181.Edition) (command.List[manscdp.CruiseTrack], error)
+	CruiseTrack(ctx context.Context, device, channel gb28181.ID, number int, as gb28181.Edition) (command.Track, error)
+	HomePosition(ctx context.Context, device, channel gb28181.ID, as gb28181.Edition) (*manscdp.HomePosition, error)
+	PTZPosition(ctx context.Context, device, channel gb28181.ID, as gb28181.Edition) (manscdp.PTZPosition, error)
+	SDCards(ctx context.Context, device, target gb28181.ID, as gb28181.Edition) (command.List[manscdp.SDCard], error)
+	Status(ctx context.Context, device, target gb28181.ID) (manscdp.DeviceStatus, error)
+	Position(ctx context.Context, device, target gb28181.ID, as gb28181.Edition) (manscdp.PositionNotify, error)
+	Alarms(ctx context.Context, device gb28181.ID, q manscdp.AlarmQuery, as gb28181.Edition) (command.Outcome, error)
 }
 
 // SpeakAs is the edition to speak this once.
@@ -61,23 +72,25 @@ func (s *Server) addPTZ() {
 	op(s, access{act: rights.PTZ}, huma.Operation{OperationID: "move-camera", Method: http.MethodPost, Path: "/api/v1/devices/{device}/channels/{channel}/ptz", Tags: []string{"control"},
 		Summary: "Turn a camera, move its lens, or stop it", Description: "The body is the whole movement: what is 0 or absent rests, and an empty one stops all, cruises and scans included. "}, s.move)
 	s.addPresets()
+	s.addCruises()
+	s.addPatrols()
+	s.addPlaces()
+	s.addCards()
+	s.addConditions()
+	s.addCommands()
 }
 
-// commanded finds the device and channel of a path. A camera whose catalog has
-// not come yet may be its own channel.
+// commanded finds the device and channel of a path.
 func (s *Server) commanded(in CommandedChannel) (device, channel gb28181.ID, err error) {
+	return s.targeted(Target{DevicePath: in.DevicePath, Channel: in.Channel})
+}
+
+// targeted finds the device and the target of a command.
+func (s *Server) targeted(in Target) (device, target gb28181.ID, err error) {
 	if s.svc.Commands == nil {
 		return "", "", fault.New(fault.NotBuiltIn, "commands are off")
 	}
-	d, err := s.device(in.Device)
-	if err != nil {
-		return "", "", err
-	}
-	device, channel = d.live.ID, gb28181.ID(in.Channel)
-	if _, ok := s.svc.Catalog.Channel(device, channel); !ok && channel != device {
-		return "", "", fault.New(fault.UnknownChannel, "channel %s of device %s", in.Channel, device)
-	}
-	return device, channel, nil
+	return s.target(in.Device, in.Channel)
 }
 
 func (s *Server) move(ctx context.Context, in *ptzInput) (*ptzOutput, error) {

@@ -34,6 +34,8 @@ type Config struct {
 	// Console is the built console with index.html, or placeholder.html, at its
 	// root; nil = none.
 	Console fs.FS
+	// Zone is that of the times that devices are told. Default UTC+8.
+	Zone *time.Location
 }
 
 // MediaHandler serves one viewer of a stream.
@@ -100,6 +102,9 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	}
 	if cfg.TrustedProxies == nil {
 		cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	}
+	if cfg.Zone == nil {
+		cfg.Zone = time.FixedZone("UTC+8", 8*3600)
 	}
 	if svc.Store == nil || svc.Devices == nil || svc.Catalog == nil {
 		return nil, errors.New("api: store, devices and catalog must be given")

@@ -41,8 +41,8 @@ type configTypesOutput struct {
 	}
 }
 
-// ConfigTarget is a device, or one of its channels, and how to speak to it.
-type ConfigTarget struct {
+// Target is a device, or one of its channels, and how to speak to it.
+type Target struct {
 	DevicePath
 	Channel string `query:"channel" maxLength:"64" doc:"a channel of the device; absent = the device itself, which many devices want for all types"`
 	SpeakAs
@@ -50,12 +50,12 @@ type ConfigTarget struct {
 
 // ConfigPath names a config type of a device.
 type ConfigPath struct {
-	ConfigTarget
+	Target
 	Type string `path:"type" maxLength:"64" doc:"BasicParam, OSDConfig …, as GET /api/v1/config-types lists them" example:"BasicParam"`
 }
 
 type configsInput struct {
-	ConfigTarget
+	Target
 	Types []string `query:"types" minItems:"1" maxItems:"12" required:"true" doc:"asked for in one question, separated by commas"`
 }
 
@@ -117,23 +117,28 @@ func (s *Server) listConfigTypes(ctx context.Context, in *configTypesInput) (*co
 }
 
 // configured finds device and target of a path.
-func (s *Server) configured(in ConfigTarget) (device, target gb28181.ID, err error) {
+func (s *Server) configured(in Target) (device, target gb28181.ID, err error) {
 	if s.svc.Settings == nil {
 		return "", "", fault.New(fault.NotBuiltIn, "configuration of devices is off")
 	}
-	d, err := s.device(in.Device)
+	return s.target(in.Device, in.Channel)
+}
+
+// target finds a device and one of its channels, the device itself for "".
+func (s *Server) target(device, channel string) (id, target gb28181.ID, err error) {
+	d, err := s.device(device)
 	if err != nil {
 		return "", "", err
 	}
-	device, target = d.live.ID, d.live.ID
-	if in.Channel == "" {
-		return device, target, nil
+	id, target = d.live.ID, gb28181.ID(channel)
+	if channel == "" {
+		return id, id, nil
 	}
-	target = gb28181.ID(in.Channel)
-	if _, ok := s.svc.Catalog.Channel(device, target); !ok && target != device {
-		return "", "", fault.New(fault.UnknownChannel, "channel %s of device %s", in.Channel, device)
+	// A camera whose catalog has not come yet may be its own channel.
+	if _, ok := s.svc.Catalog.Channel(id, target); !ok && target != id {
+		return "", "", fault.New(fault.UnknownChannel, "channel %s of device %s", channel, id)
 	}
-	return device, target, nil
+	return id, target, nil
 }
 
 func configTypes(names ...string) ([]*setting.Type, error) {
@@ -149,7 +154,7 @@ func configTypes(names ...string) ([]*setting.Type, error) {
 }
 
 // settings asks a device for some types, in the order of their names.
-func (s *Server) settings(ctx context.Context, of ConfigTarget, names ...string) (types []*setting.Type, list []setting.Setting, err error) {
+func (s *Server) settings(ctx context.Context, of Target, names ...string) (types []*setting.Type, list []setting.Setting, err error) {
 	if types, err = configTypes(names...); err != nil {
 		return nil, nil, err
 	}
@@ -164,7 +169,7 @@ func (s *Server) settings(ctx context.Context, of ConfigTarget, names ...string)
 }
 
 func (s *Server) getConfigs(ctx context.Context, in *configsInput) (*configsOutput, error) {
-	types, list, err := s.settings(ctx, in.ConfigTarget, in.Types...)
+	types, list, err := s.settings(ctx, in.Target, in.Types...)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +192,7 @@ func (s *Server) getConfigs(ctx context.Context, in *configsInput) (*configsOutp
 }
 
 func (s *Server) getConfig(ctx context.Context, in *ConfigPath) (*configOutput, error) {
-	_, list, err := s.settings(ctx, in.ConfigTarget, in.Type)
+	_, list, err := s.settings(ctx, in.Target, in.Type)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +204,7 @@ func (s *Server) putConfig(ctx context.Context, in *configInput) (*configuredOut
 	if err != nil {
 		return nil, err
 	}
-	device, target, err := s.configured(in.ConfigTarget)
+	device, target, err := s.configured(in.Target)
 	if err != nil {
 		return nil, err
 	}

@@ -240,7 +240,7 @@ func (a *App) buildFace() (err error) {
 		services.WHEP = offers{a.whep}
 	}
 	a.api, err = api.New(api.Config{
-		Instance: a.instance(), Version: Version, Secret: a.secrets.cluster, Console: console,
+		Instance: a.instance(), Version: Version, Secret: a.secrets.cluster, Console: console, Zone: a.zone,
 	}, services, a.registry, a.part("api"))
 	if err != nil {
 		return err

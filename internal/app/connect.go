@@ -61,6 +61,9 @@ func (a *App) message(r *sip.Request) (sip.Response, func()) {
 		case strings.EqualFold(m.Root, "Response"):
 			a.command.Response(id, m)
 		case strings.EqualFold(m.Root, "Notify") && a.subscribe.Message(id, m):
+			if strings.EqualFold(m.CmdType, manscdp.CmdMobilePosition) {
+				a.command.Reported(id, m)
+			}
 			a.report.Confirm(id, m)
 		default: // taken and left: an unknown command answered 4xx is sent for ever by some devices
 			a.log.Debug().Str("device", string(id)).Str("cmd", m.CmdType).Str("root", m.Root).Msg("message without a reader")

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"fengsui/gb28181/command"
 )
 
 var update = flag.Bool("update", false, "write docs/conformance.md")
@@ -15,6 +17,7 @@ func TestPageIsFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	page += command.Markdown()
 	const path = "../../docs/conformance.md"
 	if *update {
 		if err := os.WriteFile(path, []byte(page), 0o644); err != nil {

@@ -276,6 +276,26 @@ export interface paths {
         patch: operations["change-device"];
         trace?: never;
     };
+    "/api/v1/devices/{device}/alarm_query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a device report its alarms of a time again
+         * @description They come as those that it raises: GET /api/v1/alarms. Many devices do nothing. Needs the right to ptz.
+         */
+        post: operations["ask-alarms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device}/catalog": {
         parameters: {
             query?: never;
@@ -333,6 +353,178 @@ export interface paths {
          */
         get: operations["get-channel"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/channels/{channel}/aux": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn a camera's wiper, lamp or other switch on or off
+         * @description Needs the right to ptz.
+         */
+        post: operations["switch-auxiliary"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/channels/{channel}/cruises": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Cruises, asked of the device (2022 only)
+         * @description What came before the device fell silent is given with complete: false. Needs the right to ptz.
+         */
+        get: operations["list-cruises"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/channels/{channel}/cruises/{cruise}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The presets of a cruise, asked of the device (2022 only)
+         * @description Needs the right to ptz.
+         */
+        get: operations["get-cruise"];
+        put?: never;
+        post?: never;
+        /**
+         * Have a camera forget a cruise
+         * @description Needs the right to ptz.
+         */
+        delete: operations["delete-cruise"];
+        options?: never;
+        head?: never;
+        /**
+         * Set speed and dwell of a cruise
+         * @description Needs the right to ptz.
+         */
+        patch: operations["set-cruise"];
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/channels/{channel}/cruises/{cruise}/points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add a preset to a cruise
+         * @description Needs the right to ptz.
+         */
+        post: operations["add-cruise-point"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/channels/{channel}/cruises/{cruise}/points/{preset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take a preset out of a cruise
+         * @description Needs the right to ptz.
+         */
+        delete: operations["delete-cruise-point"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/channels/{channel}/cruises/{cruise}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a cruise
+         * @description Needs the right to ptz.
+         */
+        post: operations["start-cruise"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/channels/{channel}/cruises/{cruise}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop a cruise
+         * @description The standard has one stop for all that a camera does: whichever cruise, scan or movement runs is stopped. Needs the right to ptz.
+         */
+        post: operations["stop-cruise"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/channels/{channel}/home_position": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a camera returns to, asked of the device (2022 only)
+         * @description Needs the right to ptz.
+         */
+        get: operations["get-home-position"];
+        /**
+         * Set where a camera returns to when it is left alone
+         * @description Needs the right to ptz.
+         */
+        put: operations["put-home-position"];
         post?: never;
         delete?: never;
         options?: never;
@@ -424,6 +616,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/channels/{channel}/ptz_position": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a camera looks, asked of the device (2022 only)
+         * @description Needs the right to ptz.
+         */
+        get: operations["get-ptz-position"];
+        /**
+         * Turn a camera to given angles (2022 only)
+         * @description What is absent stays. What is out of its reach it comes as near to as it can. Needs the right to ptz.
+         */
+        put: operations["put-ptz-position"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device}/channels/{channel}/records": {
         parameters: {
             query?: never;
@@ -436,6 +652,66 @@ export interface paths {
          * @description Asks the device, and again for what it did not send. What has come is given also when it is not complete. Needs the right to playback.
          */
         get: operations["list-records"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/channels/{channel}/scan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sweep a camera between two limits, or set these
+         * @description Needs the right to ptz.
+         */
+        post: operations["scan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a device a command by its name
+         * @description TeleBoot and FormatSDCard need the right to configure, the others that to ptz, at the channel or device that is told. Values are checked before anything is sent. Needs the right to look.
+         */
+        post: operations["command"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/condition": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a device is, asked of it now
+         * @description Whether it records, and its alarm inputs (DeviceStatus). Needs the right to ptz.
+         */
+        get: operations["get-condition"];
         put?: never;
         post?: never;
         delete?: never;
@@ -482,6 +758,66 @@ export interface paths {
          */
         put: operations["put-config"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/position": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a device is, asked of it now
+         * @description It is kept as those that are reported by themselves. Needs the right to ptz.
+         */
+        get: operations["ask-position"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/sdcards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Memory cards, asked of the device (2022 only)
+         * @description Needs the right to ptz.
+         */
+        get: operations["list-sdcards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/sdcards/{card}/format": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Format a memory card (2022 only): all that is on it is lost
+         * @description The device says no more than that it was told; the list of cards tells how far it is. Needs the right to configure.
+         */
+        post: operations["format-sdcard"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1091,6 +1427,26 @@ export interface components {
         AcknowledgeInputBody: {
             acknowledged: boolean;
         };
+        AlarmQueryInputBody: {
+            /**
+             * Format: int64
+             * @description 1 to 4
+             */
+            end_priority?: number;
+            /** @description 1 telephone, 2 device, 3 SMS, 4 GPS, 5 video, 6 fault, 7 other */
+            methods?: number[] | null;
+            /** Format: date-time */
+            since?: string;
+            /**
+             * Format: int64
+             * @description 1 (highest) to 4
+             */
+            start_priority?: number;
+            /** @description of these methods; from 2016 on */
+            types?: number[] | null;
+            /** Format: date-time */
+            until?: string;
+        };
         AlarmView: {
             acknowledged: boolean;
             /**
@@ -1144,6 +1500,44 @@ export interface components {
             name?: string;
             /** @description its own; absent = as it was, or the common one */
             password?: string;
+        };
+        AskedPosition: {
+            /**
+             * Format: double
+             * @description metres
+             */
+            altitude?: number;
+            /** @description absent = of the device as a whole */
+            channel?: string;
+            /**
+             * Format: double
+             * @description degrees clockwise from north
+             */
+            direction?: number;
+            /**
+             * Format: double
+             * @description metres above ground
+             */
+            height?: number;
+            /** Format: double */
+            latitude: number;
+            /**
+             * Format: double
+             * @description degrees, WGS-84
+             */
+            longitude: number;
+            /**
+             * Format: double
+             * @description km/h
+             */
+            speed?: number;
+            /** @description by the device's clock, as it writes it */
+            time: string;
+        };
+        AskedPositionsBody: {
+            items: components["schemas"]["AskedPosition"][] | null;
+            /** Format: int64 */
+            total: number;
         };
         AttemptView: {
             /**
@@ -1201,6 +1595,14 @@ export interface components {
             /** @description session, key, local; empty for a sign-in */
             via: string;
         };
+        AuxInputBody: {
+            on: boolean;
+            /**
+             * Format: int64
+             * @description 0 to 255: 1 the wiper; of some makers 2 infrared lamp, 3 heater, 4 defogger, 5 cooler
+             */
+            switch: number;
+        };
         BanView: {
             /** @description IPv4 address, or the first of a banned IPv6 /64 */
             ip: string;
@@ -1220,6 +1622,32 @@ export interface components {
              * @example 2026-11-20T08:00:00.000Z
              */
             until: string;
+        };
+        CardListBody: {
+            /** @description all came that the device announced */
+            complete: boolean;
+            items: components["schemas"]["CardView"][] | null;
+            /** Format: int64 */
+            total: number;
+        };
+        CardView: {
+            /** Format: int64 */
+            capacity_mb: number;
+            /**
+             * Format: int64
+             * @description number, from 1
+             */
+            card: number;
+            /** Format: int64 */
+            free_mb: number;
+            name: string;
+            /**
+             * Format: int64
+             * @description of formatting, percent
+             */
+            progress?: number;
+            /** @description ok, formatting, unformatted, idle or error */
+            state: string;
         };
         CatalogOutputBody: {
             /**
@@ -1312,6 +1740,86 @@ export interface components {
             /** @description stream numbers offered: 0/1 */
             streams: string;
         };
+        CommandBody: {
+            /** @description DragZoomIn, DragZoomOut, TargetTrack Manual */
+            area?: components["schemas"]["Rectangle"];
+            /**
+             * Format: int64
+             * @description FormatSDCard: from 1; 0 = all
+             */
+            card?: number;
+            /** @description absent = the device itself, as TeleBoot, GuardCmd and AlarmCmd are mostly told */
+            channel?: string;
+            /**
+             * @description element of DeviceControl. What is a way to look at or change one thing has a route of its own too
+             * @enum {string}
+             */
+            command: "TeleBoot" | "RecordCmd" | "GuardCmd" | "AlarmCmd" | "IFameCmd" | "DragZoomIn" | "DragZoomOut" | "HomePosition" | "PTZPreciseCtrl" | "FormatSDCard" | "TargetTrack";
+            /** @description AlarmCmd, from 2016 on: of the alarms to end; absent = all */
+            methods?: number[] | null;
+            /**
+             * @description TargetTrack
+             * @enum {string}
+             */
+            mode?: "Auto" | "Manual" | "Stop";
+            /** @description RecordCmd: record or stop; GuardCmd: arm or disarm; HomePosition: enabled */
+            on?: boolean;
+            /**
+             * Format: double
+             * @description PTZPreciseCtrl, degrees
+             */
+            pan?: number;
+            /** @description TargetTrack: the panoramic channel */
+            panorama?: string;
+            /**
+             * Format: int64
+             * @description HomePosition
+             */
+            preset?: number;
+            /**
+             * Format: int64
+             * @description HomePosition
+             */
+            reset_seconds?: number;
+            /**
+             * @description IFameCmd: which of its names is sent; edition = IFameCmd, and to devices of 2022 both
+             * @enum {string}
+             */
+            spelling?: "edition" | "IFameCmd" | "IFrameCmd";
+            /**
+             * Format: int64
+             * @description RecordCmd, 2022: 0 main, 1 the first sub-stream …
+             */
+            stream?: number;
+            /**
+             * Format: double
+             * @description PTZPreciseCtrl, degrees
+             */
+            tilt?: number;
+            /** @description AlarmCmd, from 2016 on: of these methods */
+            types?: number[] | null;
+            /**
+             * Format: double
+             * @description PTZPreciseCtrl
+             */
+            zoom?: number;
+        };
+        ConditionOutputBody: {
+            /** @description alarm inputs that it tells of */
+            alarms: components["schemas"]["DutyView"][] | null;
+            /** @description by the device's clock, as it writes it */
+            device_time?: string;
+            /** @description ON or OFF */
+            encoding?: string;
+            /** @description of the maker */
+            extra_info?: string[] | null;
+            online: boolean;
+            /** @description why it does not */
+            reason?: string;
+            /** @description ON or OFF */
+            recording?: string;
+            works: boolean;
+        };
         ConfigInputBody: {
             /** @description as the schema of the type says; optional fields that are absent are not sent */
             values: {
@@ -1382,6 +1890,68 @@ export interface components {
             online_channels: number;
             /** Format: int64 */
             streams: number;
+        };
+        CruiseInputBody: {
+            /**
+             * Format: int64
+             * @description at each preset, 0 to 4095
+             */
+            dwell_seconds?: number;
+            /** @description 2022 only; goes with speed or dwell */
+            name?: string;
+            /**
+             * Format: int64
+             * @description 0 to 4095
+             */
+            speed?: number;
+        };
+        CruiseListBody: {
+            /** @description all came that the device announced */
+            complete: boolean;
+            items: components["schemas"]["CruiseView"][] | null;
+            /** Format: int64 */
+            total: number;
+        };
+        CruiseOutputBody: {
+            /** @description all came that the device announced */
+            complete: boolean;
+            /** @description in the order they are gone round */
+            points: components["schemas"]["CruisePointView"][] | null;
+        };
+        CruisePointInputBody: {
+            /** @description of the cruise; 2022 only */
+            name?: string;
+            /**
+             * Format: int64
+             * @description 1 to 255; comes after those that are there
+             */
+            preset: number;
+        };
+        CruisePointView: {
+            /** Format: int64 */
+            dwell_seconds: number;
+            /** Format: int64 */
+            preset: number;
+            /**
+             * Format: int64
+             * @description on the way there, 1 to 15
+             */
+            speed: number;
+        };
+        CruiseStartBody: {
+            /**
+             * Format: int64
+             * @description stopped after so long, up to a day, also when the caller is gone; absent = it goes on until it is stopped
+             */
+            duration_ms?: number;
+        };
+        CruiseView: {
+            /**
+             * Format: int64
+             * @description number, from 0
+             */
+            cruise: number;
+            name: string;
         };
         DeviceInputBody: {
             /** @description digest algorithms in the order offered */
@@ -1531,6 +2101,12 @@ export interface components {
             transport: string;
             user_agent: string;
         };
+        DutyView: {
+            /** @description alarm input */
+            channel: string;
+            /** @description ONDUTY, OFFDUTY or ALARM */
+            state: string;
+        };
         FieldError: {
             /** @description body.name, query.page, path.device */
             location: string;
@@ -1557,6 +2133,19 @@ export interface components {
             /** @enum {string} */
             kind: "playback" | "download";
             stream: string;
+        };
+        HomeView: {
+            enabled: boolean;
+            /**
+             * Format: int64
+             * @description where it returns to, 0 to 255; only with enabled
+             */
+            preset?: number;
+            /**
+             * Format: int64
+             * @description left alone so long, the camera returns; only with enabled
+             */
+            reset_seconds?: number;
         };
         JobOutputBody: {
             job: components["schemas"]["JobView"];
@@ -1798,6 +2387,40 @@ export interface components {
             token: string;
             username: string;
         };
+        LookOutputBody: {
+            /**
+             * Format: double
+             * @description how far it sees, metres
+             */
+            distance?: number;
+            /**
+             * Format: double
+             * @description of the view, degrees
+             */
+            horizontal_angle?: number;
+            /**
+             * Format: double
+             * @description of the view, degrees
+             */
+            vertical_angle?: number;
+        };
+        LookView: {
+            /**
+             * Format: double
+             * @description degrees clockwise seen from above, 0 to 360
+             */
+            pan?: number;
+            /**
+             * Format: double
+             * @description degrees below the horizon, -90 to 90: up is negative
+             */
+            tilt?: number;
+            /**
+             * Format: double
+             * @description 1 or more; beyond the lens it goes on digitally
+             */
+            zoom?: number;
+        };
         MessageView: {
             /**
              * Format: date-time
@@ -1887,6 +2510,12 @@ export interface components {
             root: string;
             /** @enum {string} */
             state: "online" | "offline" | "unknown";
+        };
+        OutcomeOutputBody: {
+            /** @description false: the device took it with 200, and said no more than that */
+            answered: boolean;
+            /** @description the standard has an answer to this */
+            due: boolean;
         };
         PasswordInputBody: {
             current: string;
@@ -2225,6 +2854,32 @@ export interface components {
              */
             skipped: number;
         };
+        Rectangle: {
+            /** Format: int64 */
+            height: number;
+            /**
+             * Format: int64
+             * @description of the rectangle
+             */
+            width: number;
+            /** Format: int64 */
+            window_height: number;
+            /**
+             * Format: int64
+             * @description of the player's window, pixels
+             */
+            window_width: number;
+            /**
+             * Format: int64
+             * @description centre of the rectangle, from the left
+             */
+            x: number;
+            /**
+             * Format: int64
+             * @description from the top
+             */
+            y: number;
+        };
         RoleInputBody: {
             about?: string;
             grants: components["schemas"]["GrantView"][];
@@ -2276,6 +2931,28 @@ export interface components {
             refused: number;
             /** Format: int64 */
             registers: number;
+        };
+        ScanInputBody: {
+            /**
+             * @description a limit is set where the camera looks; stop ends whatever it does
+             * @enum {string}
+             */
+            do: "start" | "stop" | "left_limit" | "right_limit" | "speed";
+            /**
+             * Format: int64
+             * @description with start: stopped after so long, up to a day, also when the caller is gone; absent = it goes on until it is stopped
+             */
+            duration_ms?: number;
+            /**
+             * Format: int64
+             * @description number, 0 to 255
+             */
+            scan?: number;
+            /**
+             * Format: int64
+             * @description with speed: 0 to 4095
+             */
+            speed?: number;
         };
         SipView: {
             domain: string;
@@ -3220,6 +3897,47 @@ export interface operations {
             };
         };
     };
+    "ask-alarms": {
+        parameters: {
+            query?: {
+                /** @description a channel of the device; absent = the device itself, which many devices want for all types */
+                channel?: string;
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlarmQueryInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutcomeOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-catalog": {
         parameters: {
             query?: never;
@@ -3350,6 +4068,435 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChannelView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "switch-auxiliary": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuxInputBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-cruises": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CruiseListBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-cruise": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+                /** @description 0 to 255 */
+                cruise: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CruiseOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-cruise": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+                /** @description 0 to 255 */
+                cruise: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "set-cruise": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+                /** @description 0 to 255 */
+                cruise: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CruiseInputBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "add-cruise-point": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+                /** @description 0 to 255 */
+                cruise: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CruisePointInputBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-cruise-point": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+                /** @description 0 to 255 */
+                cruise: number;
+                /** @description 1 to 255 */
+                preset: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "start-cruise": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+                /** @description 0 to 255 */
+                cruise: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CruiseStartBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stop-cruise": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+                /** @description 0 to 255 */
+                cruise: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-home-position": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HomeView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-home-position": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HomeView"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutcomeOutputBody"];
                 };
             };
             /** @description Error */
@@ -3554,6 +4701,84 @@ export interface operations {
             };
         };
     };
+    "get-ptz-position": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LookOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-ptz-position": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LookView"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutcomeOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-records": {
         parameters: {
             query: {
@@ -3585,6 +4810,121 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecordsOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    scan: {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScanInputBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    command: {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommandBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutcomeOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-condition": {
+        parameters: {
+            query?: {
+                /** @description a channel of the device; absent = the device itself, which many devices want for all types */
+                channel?: string;
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConditionOutputBody"];
                 };
             };
             /** @description Error */
@@ -3706,6 +5046,119 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConfiguredOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "ask-position": {
+        parameters: {
+            query?: {
+                /** @description a channel of the device; absent = the device itself, which many devices want for all types */
+                channel?: string;
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedPositionsBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-sdcards": {
+        parameters: {
+            query?: {
+                /** @description a channel of the device; absent = the device itself, which many devices want for all types */
+                channel?: string;
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CardListBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "format-sdcard": {
+        parameters: {
+            query?: {
+                /** @description a channel of the device; absent = the device itself, which many devices want for all types */
+                channel?: string;
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description from 1; 0 = all */
+                card: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutcomeOutputBody"];
                 };
             };
             /** @description Error */
@@ -4657,7 +6110,7 @@ export interface operations {
                 since?: string;
                 /** @description the newest so many */
                 page_size?: number;
-                /** @description false shows passwords, tokens, keys and Digest responses: written to the log */
+                /** @description false shows passwords, tokens, keys and Digest responses, but not passwords in XML: written to the log */
                 redact?: boolean;
             };
             header?: never;
