@@ -10,12 +10,9 @@ import (
 
 	"fengsui/configs"
 	"fengsui/gb28181"
-	"fengsui/gb28181/device"
 	"fengsui/gb28181/play"
-	"fengsui/gb28181/registrar"
 	"fengsui/gb28181/subscribe"
 	"fengsui/internal/api"
-	"fengsui/internal/store"
 	"fengsui/media"
 	"fengsui/media/engine"
 	"fengsui/media/out/whep"
@@ -24,21 +21,6 @@ import (
 	"fengsui/sip/flow"
 	"fengsui/sip/guard"
 )
-
-// accounts shows the provisioned devices to the registrar.
-type accounts struct{ store *store.Store }
-
-func (a accounts) Account(id gb28181.ID) (registrar.Account, bool) {
-	d, ok := a.store.Provisioned(id)
-	if !ok {
-		return registrar.Account{}, false
-	}
-	algorithms, _ := parseAlgorithms(d.Algorithms) // checked when they were stored
-	return registrar.Account{
-		Password: d.Password, Auth: d.Auth, Allow: d.Allow, Algorithms: algorithms,
-		Follow: device.Follow(d.Follow), Approved: d.Approved, Transport: d.Transport, Edition: d.Edition,
-	}, true
-}
 
 func guardConfig(c *configs.SIPGuard) guard.Config {
 	return guard.Config{

@@ -170,7 +170,7 @@ func (a *App) buildSignalling() (err error) {
 		ID: id, Domain: cfg.SIP.SIPDomain(), Password: a.SIPPassword, ApproveUnknown: cfg.SIP.ApproveUnknown,
 		Algorithms: algorithms, QOP: cfg.SIP.QOP == "auth", Zone: a.zone, IsKeepalive: manscdp.ScanKeepalive, EmptyKeepalive: true,
 		Guard: a.guard,
-	}, a.table, accounts{a.store}, digest.NewNonces(a.secrets.cluster, nonceLifetime), a.attempts, a.part("registrar"), a.registry)
+	}, a.table, a.accounts(), digest.NewNonces(a.secrets.cluster, nonceLifetime), a.attempts, a.part("registrar"), a.registry)
 
 	a.intake = intake.New(intake.Config{
 		MaxBody: int(cfg.SIP.MaxBody), MaxMessageTCP: int(cfg.SIP.MaxBody) + maxHeaderBytes,

@@ -92,7 +92,7 @@ func TestTwentyThousandDevicesAreLoadedBeforeTheFirstAnswer(t *testing.T) {
 	}
 	id := gb28181.ID("34020007001320000007")
 	d, _ := a.table.Device(id)
-	account, _ := accounts{a.store}.Account(id)
+	account, _ := a.accounts().Account(id)
 	remote := netip.MustParseAddrPort("10.0.0.7:5060")
 	if d.Channels != 1 || d.Remote != remote.String() || account.Password != "secret-7" || !a.guard.Known(remote.Addr()) {
 		t.Errorf("%+v with the password %q, known %v", d, account.Password, a.guard.Known(remote.Addr()))

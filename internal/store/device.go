@@ -1,11 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -52,6 +54,44 @@ func (s *Store) Provisioned(id gb28181.ID) (Device, bool) {
 	defer s.mu.RUnlock()
 	d, ok := s.devices[id]
 	return d, ok
+}
+
+// OwnAlgorithms tells how many provisioned devices have algorithms of their own,
+// by these, separated by blanks, in the order of the text; and how many devices
+// there are. It is nil when none has.
+func (s *Store) OwnAlgorithms() (own []AlgorithmCount, devices int) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for names, n := range s.own {
+		own = append(own, AlgorithmCount{names, n})
+	}
+	slices.SortFunc(own, func(a, b AlgorithmCount) int { return cmp.Compare(a.Names, b.Names) })
+	return own, len(s.devices)
+}
+
+// AlgorithmCount is how many devices have the same algorithms of their own.
+type AlgorithmCount struct {
+	Names   string // as "SM3 MD5"
+	Devices int
+}
+
+// keep puts a device into memory, forget takes it out. Hold mu.
+func (s *Store) keep(d Device) {
+	s.forget(d.ID)
+	s.devices[d.ID] = d
+	if len(d.Algorithms) > 0 {
+		s.own[strings.Join(d.Algorithms, " ")]++
+	}
+}
+
+func (s *Store) forget(id gb28181.ID) {
+	if d, ok := s.devices[id]; ok && len(d.Algorithms) > 0 {
+		names := strings.Join(d.Algorithms, " ")
+		if s.own[names]--; s.own[names] == 0 {
+			delete(s.own, names)
+		}
+	}
+	delete(s.devices, id)
 }
 
 // Devices returns all provisioned devices from memory, by ID.
@@ -106,7 +146,7 @@ func (s *Store) putDevice(ctx context.Context, verb string, d Device) error {
 		d.Edition.String(), d.MediaTransport, d.MediaMode, strings.Join(d.Algorithms, " "), d.Follow, d.Tenant, flag(d.Approved),
 		millis(d.CreatedAt), millis(d.UpdatedAt))
 	if err == nil {
-		s.devices[d.ID] = d
+		s.keep(d)
 	}
 	return err
 }
@@ -136,7 +176,7 @@ func (s *Store) RemoveDevice(ctx context.Context, id gb28181.ID) error {
 	if err != nil {
 		return fmt.Errorf("remove device %s: %w", id, err)
 	}
-	delete(s.devices, id)
+	s.forget(id)
 	if gone+int64(s.queue.discard(id)) == 0 {
 		return fmt.Errorf("device %s: %w", id, ErrNotFound)
 	}
@@ -172,7 +212,7 @@ func (s *Store) LoadDevices(ctx context.Context) (int, error) {
 		if err != nil {
 			return 0, fmt.Errorf("read devices: %w", err)
 		}
-		s.devices[d.ID] = d
+		s.keep(d)
 	}
 	if err := rows.Err(); err != nil {
 		return 0, fmt.Errorf("read devices: %w", err)

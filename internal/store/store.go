@@ -64,8 +64,9 @@ type Store struct {
 	queue    *queue
 	reports  reports
 
-	mu      sync.RWMutex // guards devices
+	mu      sync.RWMutex // guards what follows
 	devices map[gb28181.ID]Device
+	own     map[string]int // how many devices have algorithms of their own, by these
 
 	closing sync.Once
 	closed  error
@@ -114,6 +115,7 @@ func openWith(ctx context.Context, cfg Config, migrations fs.FS, reg prometheus.
 		cfg: cfg, seal: seal, auditKey: auditKey, log: log, m: newMetrics(reg),
 		queue:   newQueue(cfg.QueueRows),
 		devices: map[gb28181.ID]Device{},
+		own:     map[string]int{},
 	}
 	defer func() {
 		if err != nil {
