@@ -23,6 +23,7 @@ type Config struct {
 	Subscribe Subscribe `yaml:"subscribe"`
 	Alarms    Retention `yaml:"alarms"`
 	Positions Retention `yaml:"positions"`
+	Journal   Journal   `yaml:"journal"`
 	Memory    Memory    `yaml:"memory"`
 	Cluster   Cluster   `yaml:"cluster"`
 	Store     Store     `yaml:"store"`
@@ -208,6 +209,16 @@ type Retention struct {
 	Rows int `yaml:"rows"`
 }
 
+// Journal says what is kept of what happened: devices' states, alarms, catalogs,
+// streams. It is a file in the data folder.
+type Journal struct {
+	// Keep is for how long. Range 1h to 87600h; default 744h (31 days).
+	Keep time.Duration `yaml:"keep"`
+	// Size bounds the events, the oldest go first; one takes some 500 bytes. Range
+	// 1MiB to 1024GiB; default 1GiB. The file may be twice as large, and never shrinks.
+	Size Size `yaml:"size"`
+}
+
 // Memory bounds the process.
 type Memory struct {
 	// Limit is given to the runtime; 0 = 75 % of the cgroup's or machine's memory.
@@ -298,6 +309,7 @@ func Default() Config {
 		Subscribe: Subscribe{Interval: 5 * time.Second},
 		Alarms:    Retention{Keep: 30 * 24 * time.Hour, Rows: 1_000_000},
 		Positions: Retention{Keep: 7 * 24 * time.Hour, Rows: 5_000_000},
+		Journal:   Journal{Keep: 31 * 24 * time.Hour, Size: 1 << 30},
 		Time:      Time{Zone: "Asia/Shanghai"},
 		Trace:     Trace{Memory: 64 << 20, Keep: 15 * time.Minute},
 		Audit:     Audit{Keep: 365 * 24 * time.Hour},

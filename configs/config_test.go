@@ -45,6 +45,7 @@ trace: {memory: 8MiB}
 subscribe: {alarm: true, interval: 7s}
 alarms: {keep: 2h}
 positions: {rows: 5000}
+journal: {keep: 24h, size: 2MiB}
 telemetry: {flight_recorder: 10s}
 `)})
 	if err != nil {
@@ -99,6 +100,7 @@ trace: {memory: 1KiB}
 subscribe: {interval: 10ms}
 alarms: {keep: 1s}
 positions: {rows: 1}
+journal: {keep: 1s, size: 1KiB}
 telemetry: {flight_recorder: 1ms}
 cluster: {secret: short}
 store: {url: "mysql://x"}
@@ -115,7 +117,7 @@ store: {url: "mysql://x"}
 		"sip.listeners[0].transport", "sip.listeners[0].address", "http.tls.key", "media.ports", "media.mode",
 		"media.idle_close", "media.advertise", "keepalive.missed", "sip.guard.rate", "sip.guard.burst",
 		"sip.guard.per_device", "sip.guard.failures", "sip.guard.ban", "sip.guard.bodies", "sip.guard.allow", "sip.guard.deny",
-		"sip.guard.allow_ids", "sip.guard.deny_ids", "sip.guard.allow_agents", "sip.guard.deny_agents", "time.zone", "trace.memory", "telemetry.flight_recorder", "subscribe.interval", "alarms.keep", "positions.rows", "cluster.secret", "store.url"} {
+		"sip.guard.allow_ids", "sip.guard.deny_ids", "sip.guard.allow_agents", "sip.guard.deny_agents", "time.zone", "trace.memory", "telemetry.flight_recorder", "subscribe.interval", "alarms.keep", "positions.rows", "journal.keep", "journal.size", "cluster.secret", "store.url"} {
 		if !found[key] {
 			t.Errorf("no fault for %s in:\n%v", key, err)
 		}

@@ -36,6 +36,8 @@ func (c *Config) Validate() Faults {
 		v.duration(key+".keep", r.Keep, time.Hour, 10*365*24*time.Hour)
 		v.number(key+".rows", r.Rows, 1000, 100_000_000)
 	}
+	v.duration("journal.keep", c.Journal.Keep, time.Hour, 10*365*24*time.Hour)
+	v.size("journal.size", c.Journal.Size, 1<<20, 1<<40)
 	if c.Memory.Limit != 0 {
 		v.size("memory.limit", c.Memory.Limit, 64<<20, 1<<50)
 	}

@@ -39,13 +39,17 @@ type eventView struct {
 	Data    map[string]any `json:"data,omitempty"`
 }
 
+func viewEvent(e journal.Event) eventView {
+	return eventView{e.ID, stamp(e.At), e.Type, e.Device, e.Channel, e.Trace, e.Data}
+}
+
 var eventsAccess = access{act: rights.Look, judged: true, query: true}
 
 func (s *Server) addEvents() {
 	s.route("GET /api/v1/events", eventsAccess, s.events)
 	s.describe(huma.Operation{OperationID: "watch-events", Method: http.MethodGet, Path: "/api/v1/events", Tags: []string{"events"},
 		Summary: "Server-sent events", Description: "Each has id and data, a JSON object {id, at, type, device, channel, trace, data}. " +
-			"Last-Event-ID, or ?last_event_id=, replays what came after it; 0 replays all that is kept. An event of type lost says that some in between are no longer kept: " +
+			"Last-Event-ID, or ?last_event_id=, replays what came after it, across restarts too; 0 replays all that is kept. An event of type lost says that some in between are no longer kept: " +
 			"read again what you show. Events of type position.moved, at most one a second of each device, have no id and are not replayed. ?device= and ?type= (prefixes, by comma) narrow it. ?token= is taken too. "},
 		"text/event-stream", "last_event_id", "device", "type", "token")
 }
@@ -183,7 +187,7 @@ func (e *watcher) write(ev journal.Event) error {
 	if e.device != "" && ev.Device != e.device || !e.wants(ev.Type) || !e.sees(ev) {
 		return nil
 	}
-	data, err := json.Marshal(eventView{ev.ID, stamp(ev.At), ev.Type, ev.Device, ev.Channel, ev.Trace, ev.Data})
+	data, err := json.Marshal(viewEvent(ev))
 	if err != nil {
 		return fmt.Errorf("encode event %d: %w", ev.ID, err)
 	}

@@ -54,6 +54,7 @@ type Services struct {
 	Settings      Settings
 	Trace         Trace
 	Events        Events
+	Timeline      Timeline
 	Attempts      Attempts
 	Bans          Bans
 	Subscriptions Subscriptions
@@ -138,6 +139,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addStreams()
 	s.addTrace()
 	s.addEvents()
+	s.addTimeline()
 	s.addSettings()
 	s.addAttempts()
 	s.addBans()

@@ -50,8 +50,8 @@ import (
 // Bounds and times of the whole that no key changes.
 const (
 	nonceLifetime  = 120 * time.Second
-	journalEvents  = 16384
 	attemptRows    = 1000
+	journalFile    = "journal.db" // in the data folder
 	headerTimeout  = 10 * time.Second
 	idleHTTP       = 2 * time.Minute  // a kept-alive connection without a request
 	answerTimeout  = 10 * time.Minute // longer than any start; what streams sets its own deadlines
@@ -134,6 +134,12 @@ func New(ctx context.Context, cfg configs.Config, logTo io.Writer) (_ *App, err 
 	if err != nil {
 		return nil, err
 	}
+	a.journal, err = journal.Open(journal.Config{
+		Path: filepath.Join(cfg.DataDir, journalFile), Keep: cfg.Journal.Keep, Bytes: int64(cfg.Journal.Size),
+	}, a.registry, a.part("journal"))
+	if err != nil {
+		return nil, err
+	}
 	if err = a.buildSignalling(); err != nil {
 		return nil, err
 	}
@@ -151,10 +157,6 @@ func New(ctx context.Context, cfg configs.Config, logTo io.Writer) (_ *App, err 
 func (a *App) buildSignalling() (err error) {
 	cfg := &a.cfg
 	id := gb28181.ID(cfg.SIP.ID)
-	a.journal = journal.New(journalEvents)
-	a.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "fengsui_journal_dropped_events_total", Help: "Events that readers of the journal missed by being slow; they read them again.",
-	}, func() float64 { return float64(a.journal.Dropped()) }))
 	a.ring = trace.NewRing(int(cfg.Trace.Memory), cfg.Trace.Keep)
 	a.ring.Register(a.registry)
 	a.guard = guard.New(guardConfig(&cfg.SIP.Guard), a.registry, a.part("guard"))
@@ -231,7 +233,7 @@ func (a *App) buildFace() (err error) {
 	cfg := &a.cfg
 	console, _ := web.FS()
 	services := api.Services{
-		Store: a.store, Reports: a.store, Devices: a.table, Catalog: a.catalog, Records: a.records, Streams: streams{a.play, a.engine}, Trace: a.ring, Events: a.journal,
+		Store: a.store, Reports: a.store, Devices: a.table, Catalog: a.catalog, Records: a.records, Streams: streams{a.play, a.engine}, Trace: a.ring, Events: a.journal, Timeline: a.journal,
 		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, Commands: a.command, System: a, Leases: a.book, Flight: a.flight,
 		FLV: a.flv, Metrics: counted{a.registry},
 	}
@@ -310,7 +312,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 // parts are what runs all the time.
 func (a *App) parts() []func(context.Context) error {
-	return append(a.bound(), a.tuneMemory, a.flight.Run, a.book.Run, a.store.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.report.Run, a.pruneReports, a.play.Run, a.keepBans)
+	return append(a.bound(), a.tuneMemory, a.flight.Run, a.book.Run, a.store.Run, a.journal.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.report.Run, a.pruneReports, a.play.Run, a.keepBans)
 }
 
 // bound are the parts that listen has bound sockets for, which their end closes.
@@ -368,11 +370,14 @@ func (a *App) drain(ctx context.Context) error {
 
 // Close gives up an App that was never run; Run does it at its end.
 func (a *App) Close() error {
-	var err error
+	var errs []error
 	if a.store != nil {
-		err = a.store.Close()
+		errs = append(errs, a.store.Close())
 	}
-	return errors.Join(err, a.folder.release())
+	if a.journal != nil {
+		errs = append(errs, a.journal.Close())
+	}
+	return errors.Join(append(errs, a.folder.release())...)
 }
 
 // Listening is closed when everything is loaded and served.

@@ -27,7 +27,7 @@ func page() string {
 
 Made from internal/app/bounds.go by ` + "`go test ./internal/app -run Bounds -update`" + `; the same test proves that each counter is served and
 each test exists. ` + "`" + queueFull + "{queue=\"…\"}`" + ` counts them all; the last column but one is the package's own counter. Rings that
-are meant to lose the oldest (the journal of 16,384 events, the trace of ` + "`trace.memory`" + `, the last three keepalives of each device) are no queues.
+are meant to lose the oldest (the 16,384 newest events in memory, the journal of ` + "`journal.size`" + `, the trace of ` + "`trace.memory`" + `, the last three keepalives of each device) are no queues.
 
 | Name | Holds | Most | Set by | When full | Own counter | Filled by |
 |---|---|---|---|---|---|---|

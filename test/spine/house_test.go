@@ -438,13 +438,20 @@ type eventView struct {
 // so a second later the stream of events is given up.
 func (h *house) events(id gb28181.ID) (list []eventView) {
 	h.t.Helper()
+	return h.eventsAfter(0, id)
+}
+
+// eventsAfter are those that are replayed to who has seen an event.
+func (h *house) eventsAfter(last uint64, id gb28181.ID) (list []eventView) {
+	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, "GET", h.base+"/api/v1/events?last_event_id=0&device="+string(id), nil)
+	r, err := http.NewRequestWithContext(ctx, "GET", h.base+"/api/v1/events?device="+string(id), nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+h.token)
+	r.Header.Set("Last-Event-ID", strconv.FormatUint(last, 10))
 	res, err := h.http.Do(r)
 	if err != nil {
 		h.t.Fatal(err)

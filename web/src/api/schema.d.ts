@@ -852,6 +852,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happened to a device
+         * @description As kept by the journal (journal.keep, journal.size), for devices that are removed too. Positions have a list of their own. Needs the right to look.
+         */
+        get: operations["get-timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -861,7 +881,7 @@ export interface paths {
         };
         /**
          * Server-sent events
-         * @description Each has id and data, a JSON object {id, at, type, device, channel, trace, data}. Last-Event-ID, or ?last_event_id=, replays what came after it; 0 replays all that is kept. An event of type lost says that some in between are no longer kept: read again what you show. Events of type position.moved, at most one a second of each device, have no id and are not replayed. ?device= and ?type= (prefixes, by comma) narrow it. ?token= is taken too. Needs the right to look; only what the caller has it for is shown or done.
+         * @description Each has id and data, a JSON object {id, at, type, device, channel, trace, data}. Last-Event-ID, or ?last_event_id=, replays what came after it, across restarts too; 0 replays all that is kept. An event of type lost says that some in between are no longer kept: read again what you show. Events of type position.moved, at most one a second of each device, have no id and are not replayed. ?device= and ?type= (prefixes, by comma) narrow it. ?token= is taken too. Needs the right to look; only what the caller has it for is shown or done.
          */
         get: operations["watch-events"];
         put?: never;
@@ -2107,6 +2127,22 @@ export interface components {
             /** @description ONDUTY, OFFDUTY or ALARM */
             state: string;
         };
+        EventView: {
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            at: string;
+            channel?: string;
+            data?: {
+                [key: string]: unknown;
+            };
+            device?: string;
+            /** Format: int64 */
+            id?: number;
+            trace?: string;
+            type: string;
+        };
         FieldError: {
             /** @description body.name, query.page, path.device */
             location: string;
@@ -3205,6 +3241,12 @@ export interface components {
              */
             uptime: number;
             version: string;
+        };
+        TimelineOutputBody: {
+            /** @description the newest first */
+            items: components["schemas"]["EventView"][];
+            /** @description older ones are kept too */
+            more: boolean;
         };
         TraceOutputBody: {
             items: components["schemas"]["MessageView"][];
@@ -5264,6 +5306,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-timeline": {
+        parameters: {
+            query?: {
+                /** @description happened then or later; absent = all that is kept */
+                since?: string;
+                /** @description happened before; absent = now. For the next page give at of the last item */
+                until?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimelineOutputBody"];
+                };
             };
             /** @description Error */
             default: {
