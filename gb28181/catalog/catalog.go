@@ -41,8 +41,6 @@ type Catalog struct {
 	mu       sync.RWMutex // guards devices and watchers
 	devices  map[gb28181.ID]*entry
 	watchers []func(gb28181.ID, Diff)
-
-	words interner
 }
 
 // entry is what is known of one device.
@@ -53,11 +51,10 @@ type entry struct {
 	// in order. It is taken before mu.
 	order sync.Mutex
 
-	mu sync.Mutex // guards all below
-	// rows are sorted by ID. A row never changes: it is replaced.
-	rows    []*gb28181.Channel
-	counted int32 // rows that are no tree nodes
-	on      int32 // of these, On
+	mu      sync.Mutex // guards all below
+	rows    []row      // sorted by ID
+	counted int32      // rows that are no tree nodes
+	on      int32      // of these, On
 	state   gb28181.Completeness
 	zeros   uint8 // answers in a row that said the catalog is empty, 2 for more
 	gone    bool
@@ -130,15 +127,15 @@ func (c *Catalog) Restore(channels []gb28181.Channel) error {
 			return fmt.Errorf("restore channel %s: %w", channels[i].ID, err)
 		}
 		e.mu.Lock()
-		row := c.compact(e, channels[i])
-		if at, found := e.find(row.ID); found {
-			e.count(e.rows[at], -1)
-			e.rows[at] = row
+		r := pack(e.id, &channels[i])
+		if at, found := e.find(r.id()); found {
+			e.count(&e.rows[at], -1)
+			e.rows[at] = r
 		} else {
-			e.rows = slices.Insert(e.rows, at, row)
+			e.rows = slices.Insert(e.rows, at, r)
 			c.m.channels.Inc()
 		}
-		e.count(row, +1)
+		e.count(&r, +1)
 		e.mu.Unlock()
 	}
 	return nil
@@ -159,8 +156,8 @@ func (c *Catalog) Forget(device gb28181.ID) {
 	e.mu.Lock()
 	e.gone = true
 	var ids []gb28181.ID
-	for _, r := range e.rows {
-		ids = append(ids, r.ID)
+	for i := range e.rows {
+		ids = append(ids, e.rows[i].id())
 	}
 	c.m.channels.Sub(float64(len(e.rows)))
 	if e.job != nil {
@@ -175,10 +172,16 @@ func (c *Catalog) Forget(device gb28181.ID) {
 
 // Channels are the device's items, in the order of their IDs.
 func (c *Catalog) Channels(device gb28181.ID) []gb28181.Channel {
-	rows := c.rows(device)
+	e := c.lookup(device)
+	if e == nil {
+		return []gb28181.Channel{}
+	}
+	e.mu.Lock()
+	rows := slices.Clone(e.rows)
+	e.mu.Unlock()
 	out := make([]gb28181.Channel, len(rows))
-	for i, r := range rows {
-		out[i] = *r
+	for i := range rows {
+		out[i] = rows[i].channel(e.id)
 	}
 	return out
 }
@@ -195,7 +198,7 @@ func (c *Catalog) Channel(device, id gb28181.ID) (gb28181.Channel, bool) {
 	if !found {
 		return gb28181.Channel{}, false
 	}
-	return *e.rows[at], true
+	return e.rows[at].channel(e.id), true
 }
 
 // Completeness says how much of the device's catalog has arrived; while a job
@@ -233,17 +236,6 @@ func (c *Catalog) Devices() []gb28181.ID {
 	return ids
 }
 
-// rows is a snapshot.
-func (c *Catalog) rows(device gb28181.ID) []*gb28181.Channel {
-	e := c.lookup(device)
-	if e == nil {
-		return nil
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return slices.Clone(e.rows)
-}
-
 func (c *Catalog) lookup(device gb28181.ID) *entry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -269,18 +261,18 @@ func (c *Catalog) entry(device gb28181.ID) (*entry, error) {
 }
 
 func (e *entry) find(id gb28181.ID) (int, bool) {
-	return slices.BinarySearchFunc(e.rows, id, func(r *gb28181.Channel, id gb28181.ID) int {
-		return strings.Compare(string(r.ID), string(id))
+	return slices.BinarySearchFunc(e.rows, id, func(r row, id gb28181.ID) int {
+		return strings.Compare(string(r.id()), string(id))
 	})
 }
 
 // count keeps counted and on true when a row comes (+1) or goes (-1).
-func (e *entry) count(r *gb28181.Channel, by int32) {
-	if treeNode(r.ID) {
+func (e *entry) count(r *row, by int32) {
+	if treeNode(r.id()) {
 		return
 	}
 	e.counted += by
-	if r.On {
+	if r.on() {
 		e.on += by
 	}
 }
@@ -315,56 +307,4 @@ func (c *Catalog) tell(e *entry, d Diff) {
 	for _, fn := range watchers {
 		fn(e.id, d)
 	}
-}
-
-// compact makes a row that shares its common strings with other rows.
-func (c *Catalog) compact(e *entry, ch gb28181.Channel) *gb28181.Channel {
-	row := ch
-	row.Device = e.id
-	if row.ID == e.id {
-		row.ID = e.id
-	}
-	for _, s := range [...]*string{&row.Manufacturer, &row.Model, &row.CivilCode, &row.OffReason, &row.Streams} {
-		*s = c.words.get(*s)
-	}
-	row.Address = c.words.get(row.Address)
-	row.BusinessGroup = gb28181.ID(c.words.get(string(row.BusinessGroup)))
-	if row.ParentID == string(e.id) {
-		row.ParentID = string(e.id)
-	} else {
-		row.ParentID = c.words.get(row.ParentID)
-	}
-	return &row
-}
-
-// interner gives equal short strings one copy. It starts anew when it is full,
-// which costs only sharing.
-type interner struct {
-	mu sync.Mutex
-	m  map[string]string
-}
-
-const (
-	maxWords    = 8192
-	maxWordSize = 64
-)
-
-func (n *interner) get(s string) string {
-	if s == "" {
-		return ""
-	}
-	if len(s) > maxWordSize {
-		return strings.Clone(s)
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if w, ok := n.m[s]; ok {
-		return w
-	}
-	if n.m == nil || len(n.m) >= maxWords {
-		n.m = make(map[string]string)
-	}
-	s = strings.Clone(s)
-	n.m[s] = s
-	return s
 }

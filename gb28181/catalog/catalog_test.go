@@ -687,36 +687,39 @@ func TestTreeLevels(t *testing.T) {
 }
 
 func TestChannelsStaySmall(t *testing.T) {
-	const devices, each = 2000, 4
-	c := catalog.New(catalog.Config{}, nil, nil, zerolog.Nop(), nil)
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	for d := range devices {
-		id := gb28181.ID(fmt.Sprintf("3402000000118%07d", d))
-		r := manscdp.CatalogResponse{SN: 1, DeviceID: id, SumNum: each}
-		for n := range each {
-			it := camera(d*each + n)
-			it.ParentID, it.Address = string(id), fmt.Sprintf("安徽省芜湖市镜湖区%d号", d)
-			r.Items = append(r.Items, it)
-		}
-		m, err := manscdp.Decode(r.Append(nil, gb28181.Edition2022, ""))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Response(id, m)
+	for _, of := range []struct{ devices, channels int }{{2000, 4}, {20, 1000}} {
+		t.Run(fmt.Sprintf("%d devices of %d channels", of.devices, of.channels), func(t *testing.T) {
+			c := catalog.New(catalog.Config{}, nil, nil, zerolog.Nop(), nil)
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			for d := range of.devices {
+				id := gb28181.ID(fmt.Sprintf("3402000000118%07d", d))
+				r := manscdp.CatalogResponse{SN: 1, DeviceID: id, SumNum: of.channels}
+				for n := range of.channels {
+					it := camera(d*of.channels + n)
+					it.ParentID, it.Address = string(id), fmt.Sprintf("安徽省芜湖市镜湖区%d号", d)
+					r.Items = append(r.Items, it)
+				}
+				m, err := manscdp.Decode(r.Append(nil, gb28181.Edition2022, ""))
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Response(id, m)
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			per := (after.HeapAlloc - before.HeapAlloc) / uint64(of.devices*of.channels)
+			t.Logf("%d bytes a channel", per)
+			if per > 300 {
+				t.Errorf("%d bytes a channel, want at most 300", per)
+			}
+			if n, _ := c.Counts("34020000001180000001"); n != of.channels {
+				t.Errorf("%d channels", n)
+			}
+			runtime.KeepAlive(c)
+		})
 	}
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	if per := (after.HeapAlloc - before.HeapAlloc) / (devices * each); per > 600 {
-		t.Errorf("%d bytes a channel", per)
-	} else {
-		t.Logf("%d bytes a channel", per)
-	}
-	if n, _ := c.Counts("34020000001180000001"); n != each {
-		t.Errorf("%d channels", n)
-	}
-	runtime.KeepAlive(c)
 }
 
 func gauge(t *testing.T, b *bench, name string) float64 {

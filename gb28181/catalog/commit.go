@@ -3,7 +3,6 @@ package catalog
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"fengsui/gb28181"
@@ -13,7 +12,7 @@ import (
 // outcome is what a job brought.
 type outcome struct {
 	state   State
-	items   map[gb28181.ID]*gb28181.Channel
+	items   map[gb28181.ID]row
 	sum     int
 	skipped int
 	remove  bool // rows that are not among the items do not exist any more
@@ -79,8 +78,8 @@ func (c *Catalog) settle(e *entry, j *job, o outcome) Diff {
 	}
 	rows := slices.Collect(maps.Values(o.items))
 	for _, old := range e.rows {
-		_, listed := o.items[old.ID]
-		_, touched := j.touched[old.ID]
+		_, listed := o.items[old.id()]
+		_, touched := j.touched[old.id()]
 		if !listed && (touched || !o.remove) {
 			rows = append(rows, old)
 		}
@@ -97,18 +96,18 @@ func (c *Catalog) settleEmpty(e *entry) Diff {
 		return c.replace(e, nil)
 	}
 	e.state.Complete = false
-	rows := make([]*gb28181.Channel, len(e.rows))
-	for i, r := range e.rows {
-		absent := *r
+	rows := make([]row, len(e.rows))
+	for i := range e.rows {
+		absent := e.rows[i].channel(e.id)
 		absent.On, absent.OffReason = false, Absent
-		rows[i] = &absent
+		rows[i] = pack(e.id, &absent)
 	}
 	e.again = true
 	return c.replace(e, rows)
 }
 
 // show applies what an unfinished job has so far.
-func (c *Catalog) show(e *entry, j *job, items map[gb28181.ID]*gb28181.Channel) {
+func (c *Catalog) show(e *entry, j *job, items map[gb28181.ID]row) {
 	if len(items) == 0 {
 		return
 	}
@@ -121,7 +120,7 @@ func (c *Catalog) show(e *entry, j *job, items map[gb28181.ID]*gb28181.Channel) 
 	}
 	rows := slices.Collect(maps.Values(items))
 	for _, old := range e.rows {
-		if _, listed := items[old.ID]; !listed {
+		if _, listed := items[old.id()]; !listed {
 			rows = append(rows, old)
 		}
 	}
@@ -132,7 +131,7 @@ func (c *Catalog) show(e *entry, j *job, items map[gb28181.ID]*gb28181.Channel) 
 
 // replace makes rows, in any order, the rows of e and returns what that changed.
 // The caller holds e.mu.
-func (c *Catalog) replace(e *entry, rows []*gb28181.Channel) Diff {
+func (c *Catalog) replace(e *entry, rows []row) Diff {
 	slices.SortFunc(rows, byID)
 	rows = withoutSelf(e.id, rows)
 	if len(rows) > c.cfg.MaxItems {
@@ -148,28 +147,28 @@ func (c *Catalog) replace(e *entry, rows []*gb28181.Channel) Diff {
 		}
 		switch {
 		case order > 0:
-			d.Removed = append(d.Removed, old[0].ID)
+			d.Removed = append(d.Removed, old[0].id())
 			old = old[1:]
 			continue
-		case order == 0 && *rows[i] == *old[0]:
+		case order == 0 && rows[i] == old[0]:
 			rows[i] = old[0]
 			old = old[1:]
 		case order == 0:
-			d.Updated = append(d.Updated, *rows[i])
+			d.Updated = append(d.Updated, rows[i].channel(e.id))
 			old = old[1:]
 		default:
-			d.Added = append(d.Added, *rows[i])
+			d.Added = append(d.Added, rows[i].channel(e.id))
 		}
 		i++
 	}
-	for _, r := range old {
-		d.Removed = append(d.Removed, r.ID)
+	for i := range old {
+		d.Removed = append(d.Removed, old[i].id())
 	}
 	c.m.channels.Add(float64(len(rows) - len(e.rows)))
 	e.rows = slices.Clip(rows)
 	e.counted, e.on = 0, 0
-	for _, r := range e.rows {
-		e.count(r, +1)
+	for i := range e.rows {
+		e.count(&e.rows[i], +1)
 	}
 	d.Channels, d.Online, d.State = int(e.counted), int(e.on), e.state
 	return d
@@ -177,22 +176,20 @@ func (c *Catalog) replace(e *entry, rows []*gb28181.Channel) Diff {
 
 // withoutSelf drops the item by which a device lists itself, unless it is the one
 // camera there is: devices whose own ID is also their channel's exist.
-func withoutSelf(device gb28181.ID, rows []*gb28181.Channel) []*gb28181.Channel {
+func withoutSelf(device gb28181.ID, rows []row) []row {
 	self, cameras := -1, 0
-	for i, r := range rows {
-		if r.ID == device {
+	for i := range rows {
+		if id := rows[i].id(); id == device {
 			self = i
-		} else if r.Invitable() {
+		} else if id.Type().Invitable() {
 			cameras++
 		}
 	}
-	if self < 0 || cameras == 0 && rows[self].Invitable() {
+	if self < 0 || cameras == 0 && device.Type().Invitable() {
 		return rows
 	}
 	return slices.Delete(rows, self, self+1)
 }
-
-func byID(a, b *gb28181.Channel) int { return strings.Compare(string(a.ID), string(b.ID)) }
 
 // change is one change to one item: an event of a NOTIFY, or an item that came
 // without being asked for (event "").
@@ -264,7 +261,7 @@ func (c *Catalog) change(e *entry, changes []change) Diff {
 	if e.gone {
 		return Diff{}
 	}
-	before := make(map[gb28181.ID]*gb28181.Channel) // first row of each ID changed, nil if there was none
+	before := make(map[gb28181.ID]*row) // first row of each ID changed, nil if there was none
 	for i := range changes {
 		c.changeOne(e, &changes[i], before)
 	}
@@ -274,9 +271,9 @@ func (c *Catalog) change(e *entry, changes []change) Diff {
 		at, found := e.find(id)
 		switch {
 		case found && old == nil:
-			d.Added = append(d.Added, *e.rows[at])
-		case found && *old != *e.rows[at]:
-			d.Updated = append(d.Updated, *e.rows[at])
+			d.Added = append(d.Added, e.rows[at].channel(e.id))
+		case found && *old != e.rows[at]:
+			d.Updated = append(d.Updated, e.rows[at].channel(e.id))
 		case !found && old != nil:
 			d.Removed = append(d.Removed, id)
 		}
@@ -285,15 +282,18 @@ func (c *Catalog) change(e *entry, changes []change) Diff {
 	return d
 }
 
-func (c *Catalog) changeOne(e *entry, ch *change, before map[gb28181.ID]*gb28181.Channel) {
+func (c *Catalog) changeOne(e *entry, ch *change, first map[gb28181.ID]*row) {
 	id := ch.item.DeviceID
 	at, found := e.find(id)
 	if !found && id == e.id {
 		return // a device that reports about itself
 	}
-	var old, row *gb28181.Channel
+	var old *row
+	var before, after *gb28181.Channel
 	if found {
-		old = e.rows[at]
+		was := e.rows[at]
+		had := was.channel(e.id)
+		old, before = &was, &had
 	}
 	label := ch.event
 	switch ch.event {
@@ -305,12 +305,11 @@ func (c *Catalog) changeOne(e *entry, ch *change, before map[gb28181.ID]*gb28181
 			c.m.changes.WithLabelValues("unknown").Inc()
 			return
 		}
-		changed := *old
-		changed.On, changed.OffReason = ch.event == "ON", ""
-		if !changed.On {
-			changed.OffReason = ch.event
+		after = before
+		after.On, after.OffReason = ch.event == "ON", ""
+		if !after.On {
+			after.OffReason = ch.event
 		}
-		row = &changed
 	case "DEL":
 		if !found {
 			return
@@ -323,27 +322,29 @@ func (c *Catalog) changeOne(e *entry, ch *change, before map[gb28181.ID]*gb28181
 			c.m.dropped.WithLabelValues("over").Inc()
 			return
 		}
-		row = c.compact(e, merged(e.id, old, &ch.item))
+		item := merged(e.id, before, &ch.item)
+		after = &item
 	}
 	c.m.changes.WithLabelValues(label).Inc()
-	if _, noted := before[id]; !noted {
-		before[id] = old
+	if _, noted := first[id]; !noted {
+		first[id] = old
 	}
 	if found {
 		e.count(old, -1)
 	}
-	switch {
-	case row == nil:
+	if after == nil {
 		e.rows = slices.Delete(e.rows, at, at+1)
 		c.m.channels.Dec()
 		return
-	case found:
-		e.rows[at] = row
-	default:
-		e.rows = slices.Insert(e.rows, at, row)
+	}
+	r := pack(e.id, after)
+	if found {
+		e.rows[at] = r
+	} else {
+		e.rows = slices.Insert(e.rows, at, r)
 		c.m.channels.Inc()
 	}
-	e.count(row, +1)
+	e.count(&r, +1)
 }
 
 // merged is old with what the item says; what it leaves empty stays.

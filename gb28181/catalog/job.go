@@ -47,7 +47,7 @@ type job struct {
 	until   time.Time // when the running attempt is over, while not asking
 	cur     *assembly // of the running attempt, nil between attempts
 	before  *assembly // of the attempt before
-	all     map[gb28181.ID]*gb28181.Channel
+	all     map[gb28181.ID]row
 	foreign map[int]*assembly // answers under an SN that we never gave
 	touched map[gb28181.ID]struct{}
 	queued  []change // reported meanwhile
@@ -58,7 +58,7 @@ type job struct {
 // assembly is what one query brought.
 type assembly struct {
 	sum      int // largest SumNum announced, -1 none yet
-	items    map[gb28181.ID]*gb28181.Channel
+	items    map[gb28181.ID]row
 	raw      int // items of all parts, unusable ones and equal IDs too
 	repeated int // items of parts that came again word for word
 	skipped  int // unusable items
@@ -68,7 +68,7 @@ type assembly struct {
 }
 
 func newAssembly() *assembly {
-	return &assembly{sum: -1, items: make(map[gb28181.ID]*gb28181.Channel), seen: make(map[uint64]struct{})}
+	return &assembly{sum: -1, items: make(map[gb28181.ID]row), seen: make(map[uint64]struct{})}
 }
 
 // whole reports whether all that was announced has come, counting equal IDs and
@@ -211,14 +211,14 @@ func (c *Catalog) Response(device gb28181.ID, m *manscdp.Message) {
 	if a == nil { // late part of the attempt before
 		if a = j.before; a == nil {
 			a = newAssembly()
-			j.before, j.all = a, make(map[gb28181.ID]*gb28181.Channel)
+			j.before, j.all = a, make(map[gb28181.ID]row)
 		}
 	}
 	c.add(e, a, r, m.Cut)
 	if j.all != nil {
 		for i := range r.Items {
-			if row := a.items[r.Items[i].DeviceID]; row != nil {
-				j.all[row.ID] = row
+			if item, ok := a.items[r.Items[i].DeviceID]; ok {
+				j.all[item.id()] = item
 			}
 		}
 	}
@@ -315,8 +315,9 @@ func (c *Catalog) add(e *entry, a *assembly, r manscdp.CatalogResponse, cut bool
 				continue
 			}
 		}
-		row := c.compact(e, r.Items[i].Channel(e.id))
-		a.items[row.ID] = row
+		ch := r.Items[i].Channel(e.id)
+		item := pack(e.id, &ch)
+		a.items[item.id()] = item
 	}
 }
 
@@ -446,7 +447,7 @@ func (c *Catalog) attemptOver(e *entry) {
 		}
 	} else {
 		if j.all == nil {
-			j.all = make(map[gb28181.ID]*gb28181.Channel, len(a.items))
+			j.all = make(map[gb28181.ID]row, len(a.items))
 		}
 		for id, row := range a.items {
 			j.all[id] = row
@@ -512,7 +513,7 @@ func (c *Catalog) giveUp(e *entry) {
 	c.finish(e, o)
 }
 
-func sameIDs(a, b map[gb28181.ID]*gb28181.Channel) bool {
+func sameIDs(a, b map[gb28181.ID]row) bool {
 	if len(a) != len(b) {
 		return false
 	}

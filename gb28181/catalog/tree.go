@@ -44,7 +44,7 @@ func (c *Catalog) Children(root string) []Node {
 		return c.top()
 	}
 	device, item, _ := strings.Cut(root, "/")
-	t := newTree(c.cfg.Self, gb28181.ID(device), c.rows(gb28181.ID(device)))
+	t := newTree(c.cfg.Self, gb28181.ID(device), c.Channels(gb28181.ID(device)))
 	kids := t.kids[item]
 	out := make([]Node, len(kids))
 	for i, r := range kids {
@@ -60,8 +60,7 @@ func (c *Catalog) top() []Node {
 	ids := c.Devices()
 	out := make([]Node, len(ids))
 	for i, id := range ids {
-		rows := c.rows(id)
-		out[i] = Node{Root: string(id), Kind: KindDevice, Device: id, Children: len(newTree(c.cfg.Self, id, rows).kids[""])}
+		out[i] = Node{Root: string(id), Kind: KindDevice, Device: id, Children: len(newTree(c.cfg.Self, id, c.Channels(id)).kids[""])}
 	}
 	return out
 }
@@ -88,21 +87,21 @@ type tree struct {
 	up           map[gb28181.ID][]string       // parents of each item
 }
 
-func newTree(self, device gb28181.ID, rows []*gb28181.Channel) *tree {
+func newTree(self, device gb28181.ID, channels []gb28181.Channel) *tree {
 	t := &tree{self: self, device: device,
-		byID: make(map[gb28181.ID]*gb28181.Channel, len(rows)), kids: make(map[string][]*gb28181.Channel)}
-	for _, r := range rows {
-		t.byID[r.ID] = r
+		byID: make(map[gb28181.ID]*gb28181.Channel, len(channels)), kids: make(map[string][]*gb28181.Channel)}
+	for i := range channels {
+		t.byID[channels[i].ID] = &channels[i]
 	}
-	parents := make(map[gb28181.ID][]string, len(rows))
-	for _, r := range rows {
-		parents[r.ID] = t.parents(r)
+	parents := make(map[gb28181.ID][]string, len(channels))
+	for i := range channels {
+		parents[channels[i].ID] = t.parents(&channels[i])
 	}
-	t.breakRings(rows, parents)
+	t.breakRings(channels, parents)
 	t.up = parents
-	for _, r := range rows {
-		for _, p := range parents[r.ID] {
-			t.kids[p] = append(t.kids[p], r)
+	for i := range channels {
+		for _, p := range parents[channels[i].ID] {
+			t.kids[p] = append(t.kids[p], &channels[i])
 		}
 	}
 	return t
@@ -110,11 +109,11 @@ func newTree(self, device gb28181.ID, rows []*gb28181.Channel) *tree {
 
 // breakRings puts on top one node of each ring that first parents form. Further
 // parents cannot form one: only organisations are, and those have one parent.
-func (t *tree) breakRings(rows []*gb28181.Channel, parents map[gb28181.ID][]string) {
-	seen := make(map[gb28181.ID]int, len(rows)) // the walk that met it; -1 leads to the top
-	for walk, r := range rows {
+func (t *tree) breakRings(channels []gb28181.Channel, parents map[gb28181.ID][]string) {
+	seen := make(map[gb28181.ID]int, len(channels)) // the walk that met it; -1 leads to the top
+	for walk := range channels {
 		path := []gb28181.ID{}
-		for id := r.ID; id != ""; id = gb28181.ID(parents[id][0]) {
+		for id := channels[walk].ID; id != ""; id = gb28181.ID(parents[id][0]) {
 			if w, met := seen[id]; met {
 				if w == walk {
 					parents[id] = []string{""}
@@ -221,7 +220,7 @@ type Part struct {
 
 // Part finds what lies at, under and above the nodes of a device.
 func (c *Catalog) Part(device gb28181.ID, nodes ...string) Part {
-	t := newTree(c.cfg.Self, device, c.rows(device))
+	t := newTree(c.cfg.Self, device, c.Channels(device))
 	p := Part{Inside: map[gb28181.ID]bool{}, Above: map[gb28181.ID]bool{}}
 	for _, n := range nodes {
 		if r := t.byID[gb28181.ID(n)]; r != nil {
