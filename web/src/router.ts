@@ -10,6 +10,8 @@ export const router = createRouter({
     { path: '/devices/:device', name: 'device', component: () => import('./views/Device.vue'), props: true, meta: { title: 'devices' } },
     { path: '/live', redirect: '/wall' }, // /live is the server's, which has play addresses under it: reloading there gives no page
     { path: '/wall', name: 'live', component: () => import('./views/Live.vue'), meta: { title: 'live' } },
+    { path: '/alarms', name: 'alarms', component: () => import('./views/Alarms.vue'), meta: { title: 'alarms' } },
+    { path: '/positions', name: 'positions', component: () => import('./views/Positions.vue'), meta: { title: 'positions' } },
     { path: '/attempts', name: 'attempts', component: () => import('./views/Attempts.vue'), meta: { title: 'attempts' } },
     { path: '/:rest(.*)', redirect: '/devices' },
   ],

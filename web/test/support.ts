@@ -70,7 +70,13 @@ export async function mount(component: Component, props: Record<string, unknown>
   const el = document.createElement('div')
   document.body.append(el)
   i18n.global.locale.value = 'en'
-  const router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/:rest(.*)*', name: 'any', component: { render: () => null } }] })
+  const page = { render: () => null }
+  const router = createRouter({
+    history: createMemoryHistory(),
+    routes: [
+      { path: '/devices/:device', name: 'device', component: page }, { path: '/devices/:device/channels/:channel', name: 'channel', component: page }, { path: '/:rest(.*)*', name: 'any', component: page },
+    ],
+  })
   const app = createApp(component, props).use(createPinia()).use(i18n).use(router)
   app.mount(el)
   await flush()

@@ -1,10 +1,13 @@
+import { people } from './people'
+import { reports } from './reports'
+
 export default {
   app: {
     name: 'Fengsui', signOut: 'Sign out', language: '中文', languageName: 'Change language: 中文', user: 'Signed in as {name}',
     broken: 'Live updates are interrupted; reconnecting', degraded: 'Degraded: {what}', retry: 'Try again', cancel: 'Cancel', save: 'Save',
     close: 'Close', copy: 'Copy', copied: 'Copied.', notCopied: 'The browser did not let it be copied.', loading: 'Loading', none: '-', pages: 'Pages', page: '{n} of {of}', before: 'Page before', next: 'Next page', perPage: 'Lines per page', lines: '{n} lines',
   },
-  nav: { devices: 'Devices', live: 'Live', attempts: 'Refused registrations' },
+  nav: { devices: 'Devices', live: 'Live', alarms: 'Alarms', positions: 'Positions', attempts: 'Refused registrations', admin: 'Administration' },
   role: { viewer: 'viewer', operator: 'operator', administrator: 'administrator' },
   signin: {
     username: 'User', password: 'Password', submit: 'Sign in', ended: 'Your session has ended. Sign in again.',
@@ -89,4 +92,6 @@ export default {
     unknown_attempt: 'Add the device instead.', unknown_stream: 'It has ended; play it again.', unknown_ban: 'The ban has ended by itself.', no_credentials: 'Sign in again.', bad_play_token: 'Play it again.',
   },
   error: { network: 'The server does not answer', code: 'error {code}', trace: 'trace {trace}', fields: '{field}: {message}' },
+  ...reports.en,
+  ...people.en,
 }

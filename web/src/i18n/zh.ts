@@ -1,4 +1,6 @@
 import type en from './en'
+import { people } from './people'
+import { reports } from './reports'
 
 const zh: typeof en = {
   app: {
@@ -6,7 +8,7 @@ const zh: typeof en = {
     broken: '实时更新中断，正在重连', degraded: '服务降级：{what}', retry: '重试', cancel: '取消', save: '保存',
     close: '关闭', copy: '复制', copied: '已复制。', notCopied: '浏览器未允许复制。', loading: '加载中', none: '-', pages: '分页', page: '{n} / {of}', before: '上一页', next: '下一页', perPage: '每页条数', lines: '{n} 条/页',
   },
-  nav: { devices: '设备', live: '实时画面', attempts: '被拒注册' },
+  nav: { devices: '设备', live: '实时画面', alarms: '报警', positions: '位置', attempts: '被拒注册', admin: '系统管理' },
   role: { viewer: '查看者', operator: '操作员', administrator: '管理员' },
   signin: {
     username: '用户名', password: '密码', submit: '登录', ended: '会话已结束，请重新登录。',
@@ -91,5 +93,7 @@ const zh: typeof en = {
     unknown_attempt: '请改为添加设备。', unknown_stream: '码流已结束，请重新播放。', unknown_ban: '封禁已自行到期。', no_credentials: '请重新登录。', bad_play_token: '请重新播放。',
   },
   error: { network: '服务器没有应答', code: '错误 {code}', trace: '跟踪号 {trace}', fields: '{field}：{message}' },
+  ...reports.zh,
+  ...people.zh,
 }
 export default zh
