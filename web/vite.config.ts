@@ -28,7 +28,8 @@ export default defineConfig({
   server: {
     proxy: {
       '/api': 'http://127.0.0.1:8080',
-      '/live': 'http://127.0.0.1:8080',
+      '/live/': 'http://127.0.0.1:8080',
+      '/playback/': 'http://127.0.0.1:8080',
       '/whep': 'http://127.0.0.1:8080',
     },
   },

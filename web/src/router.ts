@@ -8,6 +8,7 @@ export const router = createRouter({
     { path: '/', redirect: '/devices' },
     { path: '/devices', name: 'devices', component: () => import('./views/Devices.vue'), meta: { title: 'devices' } },
     { path: '/devices/:device', name: 'device', component: () => import('./views/Device.vue'), props: true, meta: { title: 'devices' } },
+    { path: '/devices/:device/channels/:channel', name: 'channel', component: () => import('./views/Channel.vue'), props: true, meta: { title: 'devices' } },
     { path: '/live', redirect: '/wall' }, // /live is the server's, which has play addresses under it: reloading there gives no page
     { path: '/wall', name: 'live', component: () => import('./views/Live.vue'), meta: { title: 'live' } },
     { path: '/alarms', name: 'alarms', component: () => import('./views/Alarms.vue'), meta: { title: 'alarms' } },

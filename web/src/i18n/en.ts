@@ -1,3 +1,4 @@
+import { channel } from './channel'
 import { people } from './people'
 import { reports } from './reports'
 
@@ -92,6 +93,7 @@ export default {
     unknown_attempt: 'Add the device instead.', unknown_stream: 'It has ended; play it again.', unknown_ban: 'The ban has ended by itself.', no_credentials: 'Sign in again.', bad_play_token: 'Play it again.',
   },
   error: { network: 'The server does not answer', code: 'error {code}', trace: 'trace {trace}', fields: '{field}: {message}' },
+  ...channel.en,
   ...reports.en,
   ...people.en,
 }

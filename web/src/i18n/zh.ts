@@ -1,4 +1,5 @@
 import type en from './en'
+import { channel } from './channel'
 import { people } from './people'
 import { reports } from './reports'
 
@@ -93,6 +94,7 @@ const zh: typeof en = {
     unknown_attempt: '请改为添加设备。', unknown_stream: '码流已结束，请重新播放。', unknown_ban: '封禁已自行到期。', no_credentials: '请重新登录。', bad_play_token: '请重新播放。',
   },
   error: { network: '服务器没有应答', code: '错误 {code}', trace: '跟踪号 {trace}', fields: '{field}：{message}' },
+  ...channel.zh,
   ...reports.zh,
   ...people.zh,
 }

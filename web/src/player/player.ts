@@ -9,6 +9,8 @@ export interface Target {
   channel: string
   name?: string
   profile: Profile
+  /** stream is a playback that runs already, by its ID; without it the channel's live picture is meant. */
+  stream?: string
 }
 
 export type Phase = 'empty' | 'starting' | 'connecting' | 'playing' | 'reconnecting' | 'paused' | 'failed' | 'undecodable' | 'ended'
@@ -61,6 +63,8 @@ const FIRST_FRAME = 8000 // ms from the connection to a decoded frame
 const STALL = 8000 // ms without a new frame
 const STEADY = 30_000 // ms of picture after which the tries are counted anew
 const AVOID = 300_000 // ms in which WebRTC is not tried after it found no way through
+
+const OVER = 'the stream has ended'
 
 /** NoPicture says that the server has the stream, but this browser did not show it. */
 class NoPicture extends Error {}
@@ -129,11 +133,15 @@ export class Player {
           opened.close()
         }
         if (performance.now() - began > STEADY) tries = 0
-        if (tries >= WAITS.length) {
+        if (tries >= WAITS.length || (target.stream && why === OVER)) {
           Object.assign(p, { phase: 'ended', why })
           return
         }
       } catch (e) {
+        if (!signal.aborted && target.stream && problem(e).status === 404) {
+          Object.assign(p, { phase: 'ended', why: OVER })
+          return
+        }
         if (signal.aborted || !seen || tries >= WAITS.length) throw e
         why = e instanceof NoPicture ? e.message : problem(e).title
       }
@@ -231,7 +239,7 @@ export class Player {
     const step = () => {
       const now = count()
       p.fps = Math.max(0, now - frames)
-      if (now !== frames || document.hidden) moved = performance.now()
+      if (now !== frames || document.hidden || p.stream?.recording?.paused) moved = performance.now()
       frames = now
       if (video.videoWidth) p.size = `${video.videoWidth}×${video.videoHeight}`
       if (performance.now() - moved > STALL) end(`no new frame for ${STALL / 1000} s`)
@@ -239,7 +247,7 @@ export class Player {
       asking = true
       fromServer()
         .catch((e: unknown) => {
-          if (!signal.aborted && problem(e).status === 404) end('the stream has ended')
+          if (!signal.aborted && problem(e).status === 404) end(OVER)
         })
         .finally(() => (asking = false))
     }

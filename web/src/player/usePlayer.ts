@@ -6,9 +6,10 @@ import { canReceive, openWhep } from './whep'
 
 const HIDDEN = 30_000 // ms after which a page that nobody sees stops its pictures
 
+const read = (stream: string, signal: AbortSignal) => take(api.GET('/api/v1/streams/{stream}', { params: { path: { stream } }, signal }))
 const means: Means = {
-  start: (t, signal) => take(api.POST('/api/v1/streams', { body: { device: t.device, channel: t.channel, profile: t.profile }, signal })),
-  read: (stream, signal) => take(api.GET('/api/v1/streams/{stream}', { params: { path: { stream } }, signal })),
+  start: (t, signal) => (t.stream ? read(t.stream, signal) : take(api.POST('/api/v1/streams', { body: { device: t.device, channel: t.channel, profile: t.profile }, signal }))),
+  read,
   whep: openWhep,
   flv: openFlv,
   can: { webrtc: canReceive, mse: canDecode },

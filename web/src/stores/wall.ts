@@ -53,5 +53,5 @@ export const useWall = defineStore('wall', () => {
 })
 
 export function same(a: Target | undefined, b: Target | undefined): boolean {
-  return !!a && !!b && a.device === b.device && a.channel === b.channel && a.profile === b.profile
+  return !!a && !!b && a.device === b.device && a.channel === b.channel && a.profile === b.profile && a.stream === b.stream
 }
