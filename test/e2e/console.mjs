@@ -190,7 +190,7 @@ await step('08 device page', english, async () => {
 })
 
 await step('09 SIP ladder', english, async () => {
-  await english.locator('.el-tabs__item').nth(1).click()
+  await english.getByRole('tab', { name: 'SIP ladder' }).click()
   await english.getByText('INVITE', { exact: true }).first().waitFor()
   const file = english.waitForEvent('download', { timeout: 10000 })
   await english.getByText('Capture file').click()

@@ -1,4 +1,5 @@
 import { channel } from './channel'
+import { config } from './config'
 import { people } from './people'
 import { reports } from './reports'
 
@@ -94,6 +95,7 @@ export default {
   },
   error: { network: 'The server does not answer', code: 'error {code}', trace: 'trace {trace}', fields: '{field}: {message}' },
   ...channel.en,
+  ...config.en,
   ...reports.en,
   ...people.en,
 }

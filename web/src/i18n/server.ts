@@ -62,6 +62,13 @@ const rules: [RegExp, string][] = [
   [/^device's answer cannot be used: (.+)$/, '设备的应答不可用：$1'],
   [/^media connection failed: (.+)$/, '媒体连接失败：$1'],
   [/^no receiver could be opened: (.+)$/, '无法开启接收：$1'],
+  // refused values of a configuration: gb28181/setting
+  [/^want (-?\d+) to (-?\d+)$/, '应为 $1 至 $2'],
+  [/^want (\d+) to (\d+) characters on one line$/, '应为单行 $1 至 $2 个字符'],
+  [/^want (\d+) to (\d+) letters, digits and dashes$/, '应为 $1 至 $2 个字母、数字或短横'],
+  [/^want (\d+) to (\d+) items$/, '应有 $1 至 $2 项'],
+  [/^want nothing: it cannot be set in (.+)$/, '$1 不能设置此项'],
+  [/^want a value(?:: (.+)| when .+)$/, '必填 $1'],
   // why a picture is not there: player
   [/^no WebRTC connection within (\d+) s$/, '$1 秒内未建立 WebRTC 连接'],
   [/^the WebRTC connection failed$/, 'WebRTC 连接失败'],

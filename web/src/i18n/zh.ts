@@ -1,5 +1,6 @@
 import type en from './en'
 import { channel } from './channel'
+import { config } from './config'
 import { people } from './people'
 import { reports } from './reports'
 
@@ -95,6 +96,7 @@ const zh: typeof en = {
   },
   error: { network: '服务器没有应答', code: '错误 {code}', trace: '跟踪号 {trace}', fields: '{field}：{message}' },
   ...channel.zh,
+  ...config.zh,
   ...reports.zh,
   ...people.zh,
 }
