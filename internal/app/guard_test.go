@@ -196,7 +196,7 @@ func TestBansOutliveARestart(t *testing.T) {
 	if b := a.guard.Bans(); len(b) != 1 || b[0].Source.String() != "198.51.100.66/32" || b[0].Reason != "50 refused registrations" || !b[0].Until.Equal(now.Add(a.cfg.SIP.Guard.Ban)) {
 		t.Errorf("bans after the restart %+v", b)
 	}
-	if a.guard.Admit(attacker, time.Now()) {
+	if ok, _ := a.guard.Admit(attacker, time.Now()); ok {
 		t.Error("the banned address is heard")
 	}
 	a.guard.Unban(attacker)

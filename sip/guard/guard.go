@@ -85,7 +85,9 @@ func cut(a netip.Addr, bits4, bits6 int) netip.Addr {
 	a = a.Unmap().WithZone("")
 	bits := bits6
 	if a.Is4() {
-		bits = bits4
+		if bits = bits4; bits == 32 {
+			return a
+		}
 	}
 	p, err := a.Prefix(bits)
 	if err != nil { // the zero address
@@ -94,32 +96,33 @@ func cut(a netip.Addr, bits4, bits6 int) netip.Addr {
 	return p.Addr()
 }
 
-// Admit reports whether a message from the address is to be looked at. It takes
-// one from the budget.
-func (g *Guard) Admit(from netip.Addr, now time.Time) bool {
+// Admit reports whether a message from the address is to be looked at, for which
+// it takes one from the budget, and then what [Guard.Known] says.
+func (g *Guard) Admit(from netip.Addr, now time.Time) (ok, known bool) {
 	rules := g.rules.Load()
 	from = from.Unmap().WithZone("")
 	if contains(rules.Deny, from) {
 		g.metrics.denied.Inc()
-		return false
+		return false, false
 	}
 	if contains(rules.Allow, from) {
-		return true
+		return true, true
 	}
 	source := Source(from)
 	if g.isBanned(source, now) {
 		g.metrics.banned.Inc()
-		return false
+		return false, false
 	}
 	at := now.UnixNano()
-	if s, ok := g.known.Load(source); ok {
-		if !s.take(rules, at) {
-			g.metrics.overSource.Inc()
-			return false
-		}
-		return true
+	s, known := g.known.Load(source)
+	switch {
+	case !known:
+		return g.stranger(rules, source, at), false
+	case !s.take(rules, at):
+		g.metrics.overSource.Inc()
+		return false, true
 	}
-	return g.stranger(rules, source, at)
+	return true, true
 }
 
 // stranger takes from the budgets of a source without devices and its network.

@@ -27,10 +27,15 @@ func newGuard(cfg guard.Config) (*guard.Guard, *prometheus.Registry) {
 	return guard.New(cfg, reg, zerolog.Nop()), reg
 }
 
+func admits(g *guard.Guard, from netip.Addr, at time.Time) bool {
+	ok, _ := g.Admit(from, at)
+	return ok
+}
+
 // admitted is how many of n messages sent at one moment are looked at.
 func admitted(g *guard.Guard, from netip.Addr, n int, at time.Time) (in int) {
 	for range n {
-		if g.Admit(from, at) {
+		if admits(g, from, at) {
 			in++
 		}
 	}
@@ -74,7 +79,7 @@ func TestAnIPv6SiteHasOneBudget(t *testing.T) {
 	g, _ := newGuard(guard.Config{Rate: 10, Burst: 100})
 	now, in := time.Now(), 0
 	for i := range 1000 {
-		if g.Admit(netip.MustParseAddr(fmt.Sprintf("2001:db8:1:2::%x", i)), now) {
+		if admits(g, netip.MustParseAddr(fmt.Sprintf("2001:db8:1:2::%x", i)), now) {
 			in++
 		}
 	}
@@ -126,7 +131,7 @@ func TestThousandsOfCamerasBehindOneAddressAllRegister(t *testing.T) {
 			if p.sent == perCamera || at.Before(p.next) {
 				continue
 			}
-			if !g.Admit(camera, at) {
+			if !admits(g, camera, at) {
 				p.next, p.wait = at.Add(p.wait), min(2*p.wait, 4*time.Second)
 				continue
 			}
@@ -219,21 +224,21 @@ func TestTooManyRefusalsBanASourceForATimeThatDoubles(t *testing.T) {
 		if len(bans) != 1 || bans[0].Source.String() != "198.51.100.66/32" || bans[0].Reason != "50 refused registrations within 10m0s" || bans[0].Until.Sub(bans[0].Since) != time.Minute {
 			t.Fatalf("bans %+v", bans)
 		}
-		if g.Admit(attacker, time.Now()) || g.Connect(attacker, time.Now()) || !g.Admit(camera, time.Now()) {
+		if admits(g, attacker, time.Now()) || g.Connect(attacker, time.Now()) || !admits(g, camera, time.Now()) {
 			t.Error("the ban hits the wrong one")
 		}
 		if dropped(t, reg, "banned") != 2 {
 			t.Error("not counted")
 		}
 		time.Sleep(time.Minute)
-		if !g.Admit(attacker, time.Now()) || len(g.Bans()) != 0 {
+		if !admits(g, attacker, time.Now()) || len(g.Bans()) != 0 {
 			t.Error("the ban does not end")
 		}
 		fail()
 		if b := g.Bans(); len(b) != 1 || b[0].Until.Sub(b[0].Since) != 2*time.Minute {
 			t.Errorf("second ban %+v, want two minutes", b)
 		}
-		if !g.Unban(attacker) || g.Unban(attacker) || !g.Admit(attacker, time.Now()) {
+		if !g.Unban(attacker) || g.Unban(attacker) || !admits(g, attacker, time.Now()) {
 			t.Error("not unbanned")
 		}
 		fail()
@@ -264,7 +269,7 @@ func TestGarbageInDatagramsCostsBudgetAndBansNobody(t *testing.T) {
 	g, _ := newGuard(guard.Config{Rate: 10, Burst: 100})
 	now := time.Now()
 	n := 0
-	for g.Admit(attacker, now) {
+	for admits(g, attacker, now) {
 		g.Wasted(attacker, false, now)
 		n++
 	}
@@ -294,7 +299,7 @@ func TestListsGoBeforeEverything(t *testing.T) {
 	if !g.Known(camera) || admitted(g, camera, 1000, now) != 1000 || g.Paused(camera, id, now) || len(g.Bans()) != 0 {
 		t.Error("what is allowed is limited")
 	}
-	if g.Admit(attacker, now) || g.Connect(attacker, now) || g.Admit(netip.MustParseAddr("::ffff:192.0.2.99"), now) {
+	if admits(g, attacker, now) || g.Connect(attacker, now) || admits(g, netip.MustParseAddr("::ffff:192.0.2.99"), now) {
 		t.Error("what is denied is heard")
 	}
 	if dropped(t, reg, "denied") != 3 {
@@ -341,7 +346,7 @@ func TestForgedSourcesLeaveNothing(t *testing.T) {
 		now := time.Now()
 		for i := from; i < to; i++ {
 			a := netip.AddrFrom4([4]byte{byte(11 + i>>24), byte(i >> 16), byte(i >> 8), byte(i)})
-			if g.Admit(a, now) {
+			if admits(g, a, now) {
 				g.Wrote(netip.AddrPortFrom(a, 5060), now)
 				g.Failed(a, id, now)
 				g.Wasted(a, i%2 == 0, now)
@@ -434,7 +439,7 @@ func TestFullTablesForgetTheOldestAndCount(t *testing.T) {
 	if !g.Expects(netip.AddrPortFrom(last, 5060), now) {
 		t.Error("where we wrote last is forgotten")
 	}
-	if g.Failed(last, id, now); len(g.Bans()) != 10_000 || g.Admit(last, now) {
+	if g.Failed(last, id, now); len(g.Bans()) != 10_000 || admits(g, last, now) {
 		t.Error("the failure of the last source is forgotten")
 	}
 }

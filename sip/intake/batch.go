@@ -76,10 +76,11 @@ func (b *batch) handle() (given bool) {
 	}
 	w := b.c.in.works.Get()
 	defer b.c.in.works.Put(w)
+	now := time.Now() // for all: a batch is handled in less than a millisecond
 	for b.next < b.n && b.given == 0 {
 		b.back.index = b.next
 		b.back.from(b.in.From(b.next), nil)
-		b.given = b.c.datagram(w, b.in.Datagram(b.next), &b.back, b.p)
+		b.given = b.c.datagram(w, b.in.Datagram(b.next), now, &b.back, b.p)
 		b.next++
 	}
 	b.flush()

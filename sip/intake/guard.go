@@ -12,15 +12,13 @@ import (
 // may come from several goroutines at once.
 type Guard interface {
 	// Admit is asked before a message is parsed, Connect before a connection is
-	// taken. What they refuse gets no answer.
-	Admit(from netip.Addr, now time.Time) bool
+	// taken. What they refuse gets no answer. known is whether devices are
+	// registered from the address: requests of others never reach sipgo.
+	Admit(from netip.Addr, now time.Time) (ok, known bool)
 	Connect(from netip.Addr, now time.Time) bool
 	// Screen judges by the user of From and the User-Agent: 0 lets a message
 	// pass, -1 drops it, anything else is the status of its answer.
 	Screen(user, agent []byte) (status int)
-	// Known reports whether devices are registered from the address. Requests of
-	// others never reach sipgo.
-	Known(from netip.Addr) bool
 	// Wrote is told where a request was sent by UDP, and Expects reports whether
 	// one was of late. Answers from elsewhere do not reach sipgo.
 	Wrote(to netip.AddrPort, now time.Time)
@@ -45,14 +43,14 @@ func (in *Intake) Wrote(to netip.AddrPort) {
 // admit reports whether a message is to be looked at. In a storm most datagrams
 // of strangers are not; what comes over a connection is never repeated, so it is
 // answered.
-func (in *Intake) admit(f flow.Flow, now time.Time) bool {
-	switch {
-	case in.guard == nil:
+func (in *Intake) admit(w *work, f flow.Flow, now time.Time) (ok bool) {
+	if in.guard == nil {
+		w.known = true
 		return true
-	case !in.guard.Admit(f.Remote.Addr(), now):
-		return false
-	case f.Stream() || !in.crowded(f, now) || in.storm.spares(now):
-		return true
+	}
+	ok, w.known = in.guard.Admit(f.Remote.Addr(), now)
+	if !ok || f.Stream() || !in.crowded(w, now) || in.storm.spares(now) {
+		return ok
 	}
 	in.metrics.stormDropped.Inc()
 	return false

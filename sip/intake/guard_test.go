@@ -21,10 +21,11 @@ type gate struct {
 	wrote                  atomic.Int64
 }
 
-func (g *gate) Admit(netip.Addr, time.Time) bool         { return !g.closed.Load() }
+func (g *gate) Admit(netip.Addr, time.Time) (ok, known bool) {
+	return !g.closed.Load(), g.known.Load()
+}
 func (g *gate) Connect(netip.Addr, time.Time) bool       { return !g.closed.Load() }
 func (g *gate) Screen(_, _ []byte) int                   { return int(g.status.Load()) }
-func (g *gate) Known(netip.Addr) bool                    { return g.known.Load() }
 func (g *gate) Wrote(netip.AddrPort, time.Time)          { g.wrote.Add(1) }
 func (g *gate) Expects(netip.AddrPort, time.Time) bool   { return g.expects.Load() }
 func (g *gate) Wasted(_ netip.Addr, _ bool, _ time.Time) { g.wasted.Add(1) }

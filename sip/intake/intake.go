@@ -87,13 +87,16 @@ type sender interface{ send(answer []byte) }
 // take handles one message. It returns what is to be handed to sipgo, repaired
 // and stamped, or nil; the bytes are w's.
 func (in *Intake) take(w *work, raw []byte, f flow.Flow, back sender) []byte {
-	now := time.Now()
+	return in.takeAt(w, raw, f, time.Now(), back)
+}
+
+// takeAt is take of a message that came at a time.
+func (in *Intake) takeAt(w *work, raw []byte, f flow.Flow, now time.Time, back sender) []byte {
 	in.metrics.received.of(f.Transport).Inc()
 	in.metrics.receivedBytes.of(f.Transport).Add(float64(len(raw)))
-	if !in.admit(f, now) {
+	if !in.admit(w, f, now) {
 		return nil
 	}
-	w.known = in.guard == nil || in.guard.Known(f.Remote.Addr())
 	var key answerKey
 	if !f.Stream() {
 		key = in.answers.key(raw, &f)
@@ -204,7 +207,7 @@ func (in *Intake) answer(w *work, raw []byte, f flow.Flow, now time.Time, seq ui
 		return false
 	}
 	h, r := &w.head, &w.request
-	r.At, r.Seq, r.Crowded = now, seq, in.crowded(f, now)
+	r.At, r.Seq, r.Crowded = now, seq, in.crowded(w, now)
 	var a Answer
 	kind, ok, refused := trace.Register, in.metrics.registerOK, in.metrics.registerNo
 	if r.Method == "REGISTER" {

@@ -101,7 +101,7 @@ func (c *packetConn) ReadFrom(p []byte) (int, net.Addr, error) {
 		}
 		failed = 0
 		back.from(addrPort(addr), addr)
-		if n = c.datagram(w, w.datagram[:n], back, p); n > 0 {
+		if n = c.datagram(w, w.datagram[:n], time.Now(), back, p); n > 0 {
 			return n, back.source(), nil
 		}
 	}
@@ -121,14 +121,14 @@ func (c *packetConn) failed(err error, failed *int) (ends bool) {
 }
 
 // datagram handles what was read and copies to p what is for sipgo.
-func (c *packetConn) datagram(w *work, b []byte, back *reply, p []byte) int {
+func (c *packetConn) datagram(w *work, b []byte, now time.Time, back *reply, p []byte) int {
 	raw := trimLeading(b)
 	if len(raw) == 0 { // CRLF or NUL to keep a NAT open
 		return 0
 	}
-	out := c.in.take(w, b, back.flow, back)
+	out := c.in.takeAt(w, b, back.flow, now, back)
 	if len(out) > len(p) {
-		c.in.tooLarge(w, raw, back.flow, time.Now(), back)
+		c.in.tooLarge(w, raw, back.flow, now, back)
 		return 0
 	}
 	return copy(p, out)

@@ -3,8 +3,6 @@ package intake
 import (
 	"sync/atomic"
 	"time"
-
-	"fengsui/sip/flow"
 )
 
 const (
@@ -78,6 +76,4 @@ func (s *storm) spares(now time.Time) bool {
 }
 
 // crowded reports whether the sender has to wait for those who are registered.
-func (in *Intake) crowded(f flow.Flow, now time.Time) bool {
-	return in.storm.over(now) > 0 && in.guard != nil && !in.guard.Known(f.Remote.Addr())
-}
+func (in *Intake) crowded(w *work, now time.Time) bool { return !w.known && in.storm.over(now) > 0 }
