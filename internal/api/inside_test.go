@@ -21,6 +21,7 @@ import (
 	"fengsui/gb28181/device"
 	"fengsui/gb28181/play"
 	"fengsui/internal/api/fault"
+	"fengsui/internal/rights"
 	"fengsui/internal/store"
 	"fengsui/media"
 	"fengsui/media/out/flv"
@@ -376,4 +377,42 @@ func counter(t *testing.T, reg *prometheus.Registry, name string) (n float64) {
 		}
 	}
 	return n
+}
+
+// recorded is a coordinator with one playback.
+type recorded struct{ Streams }
+
+func (recorded) Session(id string) (play.Session, bool) {
+	p := play.Session{ID: "rec1", Key: "playback/rec1", Request: play.Request{Kind: play.Playback, Device: "d", Channel: "c"}}
+	return p, id == p.ID
+}
+
+func TestAPlayAddressNamesItsStreamAndTheRightToWatchIt(t *testing.T) {
+	s := &Server{svc: Services{Streams: recorded{}}}
+	for path, want := range map[string]struct {
+		key media.Key
+		act rights.Act
+	}{
+		"/live/34020000001320000001_34020000001320000002.flv":          {"live/34020000001320000001_34020000001320000002", rights.Look},
+		"/live/34020000001320000001_34020000001320000002_sub.flv":      {"live/34020000001320000001_34020000001320000002_sub", rights.Look},
+		"/whep/live/34020000001320000001_34020000001320000002":         {"live/34020000001320000001_34020000001320000002", rights.Look},
+		"/whep/live/34020000001320000001_34020000001320000002/viewer1": {"live/34020000001320000001_34020000001320000002", rights.Look},
+		"/playback/rec1.flv":          {"playback/rec1", rights.Playback},
+		"/whep/playback/rec1":         {"playback/rec1", rights.Playback},
+		"/whep/playback/rec1/viewer1": {"playback/rec1", rights.Playback},
+	} {
+		key, device, channel, err := s.playKey(path)
+		if err != nil || key != want.key || watching(key) != want.act || device == "" || channel == "" {
+			t.Errorf("%s: %s of %s/%s, %v; watching needs %s", path, key, device, channel, err, watching(key))
+		}
+	}
+	for path, code := range map[string]fault.Code{
+		"/playback/rec2.flv": fault.UnknownStream, "/playback/.flv": fault.UnknownStream, "/playback/rec1": fault.UnknownStream,
+		"/live/nothing.flv": fault.BadLiveName, "/live/": fault.BadLiveName, "/whep/live/x": fault.BadLiveName,
+	} {
+		var f *fault.Error
+		if _, _, _, err := s.playKey(path); !errors.As(err, &f) || f.Code != code {
+			t.Errorf("%s: %v, want %d", path, err, code)
+		}
+	}
 }

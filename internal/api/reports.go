@@ -23,6 +23,7 @@ type Reports interface {
 	CountAlarms(ctx context.Context, f store.ReportFilter) (int, error)
 	Positions(ctx context.Context, f store.ReportFilter) ([]gb28181.Position, error)
 	CountPositions(ctx context.Context, f store.ReportFilter) (int, error)
+	Alarm(ctx context.Context, id int64) (gb28181.Alarm, error)
 	// Acknowledge with a zero time takes an acknowledgement back.
 	Acknowledge(ctx context.Context, id int64, by string, at time.Time) (gb28181.Alarm, error)
 }
@@ -119,7 +120,7 @@ func (s *Server) addReports() {
 	const how = "The newest received first. As CSV with ?format=csv or Accept: text/csv, then all pages at once. "
 	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "list-alarms", Method: http.MethodGet, Path: "/api/v1/alarms", Tags: tags,
 		Summary: "Alarms that devices have reported", Description: how}, s.listAlarms)
-	op(s, access{act: rights.PTZ}, huma.Operation{OperationID: "acknowledge-alarm", Method: http.MethodPatch, Path: "/api/v1/alarms/{alarm}", Tags: tags,
+	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "acknowledge-alarm", Method: http.MethodPatch, Path: "/api/v1/alarms/{alarm}", Tags: tags,
 		Summary: "Say that somebody has seen to an alarm, or not"}, s.acknowledge)
 	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "list-positions", Method: http.MethodGet, Path: "/api/v1/positions", Tags: tags,
 		Summary: "Positions that devices have reported", Description: how + "With device and channel, those of the device as a whole are listed too, if it has at most 100 channels. "}, s.listPositions)
@@ -220,11 +221,17 @@ func (s *Server) acknowledge(ctx context.Context, in *acknowledgeInput) (*alarmO
 	if err != nil {
 		return nil, err
 	}
-	by, when := "", time.Time{}
-	if in.Body.Acknowledged {
-		by, when = callOf(ctx).who.name, time.Now()
+	a, err := r.Alarm(ctx, in.ID)
+	if err == nil && !s.sees(ctx, a) {
+		err = store.ErrNotFound
 	}
-	a, err := r.Acknowledge(ctx, in.ID, by, when)
+	if err == nil {
+		by, when := "", time.Time{}
+		if in.Body.Acknowledged {
+			by, when = callOf(ctx).who.name, time.Now()
+		}
+		a, err = r.Acknowledge(ctx, in.ID, by, when)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, fault.New(fault.UnknownAlarm, "alarm %d", in.ID)
 	}
@@ -232,6 +239,12 @@ func (s *Server) acknowledge(ctx context.Context, in *acknowledgeInput) (*alarmO
 		return nil, storeFault(err)
 	}
 	return &alarmOutput{viewAlarm(a)}, nil
+}
+
+// sees reports whether the caller may look at what raised an alarm.
+func (s *Server) sees(ctx context.Context, a gb28181.Alarm) bool {
+	see := s.sight(ctx)
+	return see.whole(a.Device) || a.Channel != "" && see.channel(a.Device, a.Channel)
 }
 
 // Sizes and times of an export.

@@ -188,6 +188,53 @@ func TestStreamsAndPlayAddressesFollowTheRight(t *testing.T) {
 	h.do(guard, "POST", "/api/v1/streams", map[string]string{"device": string(nvr), "channel": string(vault)}).problem(404, 134001)
 }
 
+// Whoever may only look sees live pictures and no recordings, by whichever address,
+// and ends neither.
+func TestARecordingIsWatchedAndEndedWithTheRightToPlayback(t *testing.T) {
+	h, as := secured(t)
+	look := as(rights.Grant{Act: rights.Look, Subtree: string(nvr)})
+	player := as(rights.Grant{Act: rights.Playback, Subtree: string(nvr) + "/" + string(yard)})
+	stranger := as(rights.Grant{Act: rights.Playback, Subtree: string(cam)})
+	p := playing(play.Request{Kind: play.Playback, Device: nvr, Channel: gate})
+	p.ID, p.Key = "rec1", "playback/rec1"
+	live := playing(play.Request{Device: nvr, Channel: gate})
+	h.streams.all = []play.Session{p, live}
+	for _, path := range []string{"/playback/rec1.flv", "/whep/playback/rec1"} {
+		method, status := "GET", 200
+		if strings.HasPrefix(path, "/whep") {
+			method, status = "POST", 201
+		}
+		h.do(look, method, path, nil).problem(403, 114004)
+		h.do(stranger, method, path, nil).problem(404, 124002)
+		h.do(player, method, path, nil).want(status)
+		h.do("", method, path, nil).want(401)
+		h.do(player, method, strings.Replace(path, "rec1", "rec2", 1), nil).problem(404, 144001)
+		h.do("", method, strings.Replace(path, "rec1", "rec2", 1)+"?token=x", nil).problem(401, 114006) // what plays is not told
+	}
+	h.do(look, "DELETE", "/api/v1/streams/rec1", nil).problem(403, 114004)
+	h.do(look, "DELETE", "/api/v1/streams/stream-1", nil).problem(403, 114004)
+	h.do(player, "DELETE", "/api/v1/streams/stream-1", nil).problem(403, 114004)
+	h.do(player, "DELETE", "/api/v1/streams/rec1", nil).want(204)
+}
+
+func TestAnAlarmIsAcknowledgedByWhomItsSubtreeIsShown(t *testing.T) {
+	h, as := secured(t)
+	guard := as(rights.Grant{Act: rights.Look, Subtree: string(nvr) + "/" + string(yard)})
+	for _, a := range []gb28181.Alarm{{Device: nvr, Channel: gate}, {Device: nvr, Channel: vault}, {Device: nvr}, {Device: cam}} {
+		a.At, a.ReceivedAt = time.Now(), time.Now()
+		h.store.SaveAlarm(a)
+	}
+	h.do(guard, "PATCH", "/api/v1/alarms/1", `{"acknowledged":true}`).want(200)
+	for _, hidden := range []string{"2", "3", "4", "5"} {
+		h.do(guard, "PATCH", "/api/v1/alarms/"+hidden, `{"acknowledged":true}`).problem(404, 154003)
+	}
+	var list struct{ Total int }
+	h.do(h.admin, "GET", "/api/v1/alarms?open=true", nil).want(200).into(&list)
+	if list.Total != 3 {
+		t.Errorf("%d alarms are open", list.Total)
+	}
+}
+
 func TestEventsAreOfWhatOneMayLookAt(t *testing.T) {
 	h, as := secured(t)
 	guard := as(rights.Grant{Act: rights.Look, Subtree: string(cam)}, rights.Grant{Act: rights.Look, Subtree: string(nvr) + "/" + string(gate)})

@@ -196,7 +196,8 @@ func (s *Server) addStreams() {
 	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "get-stream", Method: http.MethodGet, Path: "/api/v1/streams/{stream}", Tags: tags, Summary: "One stream with statistics and fresh play addresses"}, s.getStream)
 	op(s, access{act: rights.Playback, judged: true}, huma.Operation{OperationID: "control-stream", Method: http.MethodPatch, Path: "/api/v1/streams/{stream}", Tags: tags,
 		Summary: "Pause a playback, let it go on, change its speed, or seek", Description: "Answers when the device has done it. What is left out stays as it is; a speed given to a paused playback waits for the end of the pause. "}, s.controlStream)
-	op(s, access{act: rights.Configure, judged: true}, huma.Operation{OperationID: "stop-stream", Method: http.MethodDelete, Path: "/api/v1/streams/{stream}", Tags: tags, Summary: "End a stream for all its viewers"}, s.stopStream)
+	op(s, access{act: rights.Look, judged: true}, huma.Operation{OperationID: "stop-stream", Method: http.MethodDelete, Path: "/api/v1/streams/{stream}", Tags: tags,
+		Summary: "End a stream for all its viewers", Description: "Live pictures need the right to configure, a recording that to playback. "}, s.stopStream)
 }
 
 func (s *Server) streams() (Streams, error) {
@@ -307,7 +308,11 @@ func (s *Server) stopStream(ctx context.Context, in *streamPath) (*struct{}, err
 		return nil, err
 	}
 	if p, ok := streams.Session(in.Stream); ok {
-		if err := s.may(callOf(ctx).who, rights.Configure, p.Request.Device, p.Request.Channel); err != nil {
+		act := rights.Configure
+		if p.Request.Kind == play.Playback || p.Request.Kind == play.Download {
+			act = rights.Playback
+		}
+		if err := s.may(callOf(ctx).who, act, p.Request.Device, p.Request.Channel); err != nil {
 			return nil, err
 		}
 	}

@@ -267,6 +267,14 @@ func (s *Store) Acknowledge(ctx context.Context, id int64, by string, at time.Ti
 	if err := one(res, err, "alarm", id); err != nil {
 		return gb28181.Alarm{}, err
 	}
+	return s.Alarm(ctx, id)
+}
+
+// Alarm returns one alarm, else [ErrNotFound].
+func (s *Store) Alarm(ctx context.Context, id int64) (gb28181.Alarm, error) {
+	if err := s.Flush(ctx); err != nil { // it may wait to be written
+		return gb28181.Alarm{}, err
+	}
 	found, err := s.Alarms(ctx, ReportFilter{Before: id + 1, Limit: 1})
 	if err != nil {
 		return gb28181.Alarm{}, err
