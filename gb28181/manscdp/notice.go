@@ -78,6 +78,10 @@ type DeviceUpgradeResult struct {
 	OK        bool   // UpgradeResult; a missing one counts as OK
 	Firmware  string // version that runs now
 	Reason    int    // with an ERROR: 1 download, 2 package, 3 system, 99 other; else 0
+	// Progress is how far the upgrade is, percent less than 100, in the Percent that
+	// some devices send on the way (signalling.md section 3.14); nil in a result. It is
+	// read and not written.
+	Progress *int
 }
 
 // AsDeviceUpgradeResult reads m as one. A reason that is not in the list is 99.
@@ -89,6 +93,10 @@ func (m *Message) AsDeviceUpgradeResult() (DeviceUpgradeResult, error) {
 	d := DeviceUpgradeResult{
 		SN: m.SN, DeviceID: gb28181.ID(m.DeviceID), SessionID: n.Value("SessionID"),
 		OK: !isFault(n.Value("UpgradeResult")), Firmware: n.Value("Firmware"),
+	}
+	if p := n.Int("Percent", 100); n.Value("UpgradeResult") == "" && p >= 0 && p < 100 {
+		d.Progress = &p
+		return d, nil
 	}
 	if !d.OK {
 		if d.Reason = n.Int("UpgradeFailedReason", maxReason); d.Reason < 1 || d.Reason > 3 {

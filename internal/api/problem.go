@@ -18,6 +18,7 @@ import (
 	"fengsui/gb28181/play"
 	"fengsui/gb28181/records"
 	"fengsui/gb28181/subscribe"
+	"fengsui/gb28181/upgrade"
 	"fengsui/internal/api/fault"
 	"fengsui/internal/store"
 	"fengsui/media/out/flv"
@@ -125,6 +126,8 @@ func known() []struct {
 		{catalog.ErrFull, fault.TablesFull},
 		{subscribe.ErrFull, fault.TablesFull},
 		{records.ErrBusy, fault.RecordsBusy},
+		{upgrade.ErrRunning, fault.UpgradeRunning},
+		{upgrade.ErrFull, fault.TooManyUpgrades},
 		{command.ErrMoving, fault.TooManyMoving},
 		{command.ErrBusy, fault.TooManyQuestions},
 		{context.DeadlineExceeded, fault.TookTooLong},

@@ -59,6 +59,7 @@ type Services struct {
 	Bans          Bans
 	Subscriptions Subscriptions
 	Commands      Commands
+	Upgrades      Upgrades
 	Reports       Reports
 	System        System
 	Leases        Leases
@@ -145,6 +146,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addBans()
 	s.addSubscriptions()
 	s.addPTZ()
+	s.addUpgrades()
 	s.addReports()
 	s.addMedia()
 	s.addHealth()

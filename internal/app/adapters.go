@@ -10,6 +10,7 @@ import (
 
 	"fengsui/configs"
 	"fengsui/gb28181"
+	"fengsui/gb28181/manscdp"
 	"fengsui/gb28181/play"
 	"fengsui/gb28181/subscribe"
 	"fengsui/internal/api"
@@ -103,6 +104,13 @@ func (s subscriptions) Subscribe(_ context.Context, id gb28181.ID, kind string, 
 
 func (s subscriptions) Unsubscribe(_ context.Context, id gb28181.ID, kind string) error {
 	return s.table.Unsubscribe(id, subscribe.Kind(kind))
+}
+
+// orderUpgrade gives a device the command; it counts as accepted when it was taken
+// and no answer came.
+func (a *App) orderUpgrade(ctx context.Context, id gb28181.ID, cmd manscdp.DeviceUpgrade, as gb28181.Edition) error {
+	_, err := a.command.Control(ctx, id, id, cmd, as)
+	return err
 }
 
 // offers shows WebRTC to the API: a path with a viewer's name behind the

@@ -30,6 +30,7 @@ import (
 	"fengsui/gb28181/registrar"
 	"fengsui/gb28181/report"
 	"fengsui/gb28181/subscribe"
+	"fengsui/gb28181/upgrade"
 	"fengsui/internal/api"
 	"fengsui/internal/lease"
 	"fengsui/internal/reuse"
@@ -90,6 +91,7 @@ type App struct {
 	records   *records.Records
 	subscribe *subscribe.Subscriptions
 	report    *report.Desk
+	upgrade   *upgrade.Table
 	engine    *engine.Engine
 	play      *play.Coordinator
 	flv       *flv.Handler
@@ -198,6 +200,7 @@ func (a *App) buildSignalling() (err error) {
 	a.subscribe = subscribe.New(subscribe.Config{
 		On: subscribedKinds(&cfg.Subscribe), Interval: cfg.Subscribe.Interval, Pace: a.command.Pace, Secret: a.devicePassword,
 	}, subscribe.Over(a.endpoint), a.table, a.part("subscribe"), a.registry)
+	a.upgrade = upgrade.New(a.table, a.orderUpgrade, a.journal, a.part("upgrade"), a.registry)
 	a.report = report.New(a.zone, a.store, a.journal, a.command, a.part("report"), a.registry)
 	return nil
 }
@@ -237,7 +240,7 @@ func (a *App) buildFace() (err error) {
 		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, Commands: a.command, System: a, Leases: a.book, Flight: a.flight,
 		FLV: a.flv, Metrics: counted{a.registry},
 	}
-	services.Settings = a.command
+	services.Settings, services.Upgrades = a.command, a.upgrade
 	if a.whep != nil {
 		services.WHEP = offers{a.whep}
 	}
@@ -312,7 +315,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 // parts are what runs all the time.
 func (a *App) parts() []func(context.Context) error {
-	return append(a.bound(), a.tuneMemory, a.flight.Run, a.book.Run, a.store.Run, a.journal.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.report.Run, a.pruneReports, a.play.Run, a.keepBans)
+	return append(a.bound(), a.tuneMemory, a.flight.Run, a.book.Run, a.store.Run, a.journal.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.report.Run, a.upgrade.Run, a.pruneReports, a.play.Run, a.keepBans)
 }
 
 // bound are the parts that listen has bound sockets for, which their end closes.

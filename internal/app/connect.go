@@ -58,6 +58,8 @@ func (a *App) message(r *sip.Request) (sip.Response, func()) {
 			a.records.Response(id, m)
 		case strings.EqualFold(m.CmdType, "MediaStatus"):
 			a.mediaStatus(id, r, m)
+		case strings.EqualFold(m.CmdType, manscdp.CmdUpgradeResult):
+			a.upgrade.Result(id, m)
 		case strings.EqualFold(m.Root, "Response"):
 			a.command.Response(id, m)
 		case strings.EqualFold(m.Root, "Notify") && a.subscribe.Message(id, m):
@@ -146,6 +148,7 @@ func (a *App) deviceChanged(c device.Change) {
 	if c.First {
 		a.command.Survey(id)
 		a.play.DeviceAnew(id)
+		a.upgrade.Registered(id)
 	}
 	if c.Device.Presence.State == shadow.Offline && c.Before != shadow.Offline {
 		a.leave(id, "the device went offline: "+c.Device.Presence.Reason)

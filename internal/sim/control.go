@@ -54,6 +54,8 @@ func (d *device) obey(now instant, ch int, c manscdp.DeviceControl) bool {
 	case manscdp.AlarmCmd:
 		d.reset(ch, v)
 		return true
+	case manscdp.DeviceUpgrade:
+		return d.install(v)
 	case manscdp.FormatSDCard:
 		return d.format(now, v.Card)
 	case manscdp.KeyFrame:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"fengsui/gb28181/manscdp"
 	"fengsui/gb28181/setting"
 	"fengsui/internal/sim/wire"
 )
@@ -72,10 +73,14 @@ type device struct {
 	cameras map[int]*camera  // by channel; those that were asked for
 	duties  map[int]duty     // by channel; those that were guarded or raised an alarm
 	cards   [cardCount]card
-	conf    map[*setting.Type]setting.Values // what was set
-	seen    [4]seen
-	seenAt  uint8
-	kept    uint32 // keepalives answered since the boot
+
+	firmware   string                           // version that runs
+	installing bool                             // an upgrade is under way
+	result     *manscdp.DeviceUpgradeResult     // not told yet
+	conf       map[*setting.Type]setting.Values // what was set
+	seen       [4]seen
+	seenAt     uint8
+	kept       uint32 // keepalives answered since the boot
 }
 
 // seen remembers a request that was answered, so that a retransmission of it
@@ -87,6 +92,7 @@ type seen struct {
 
 func (d *device) init(s *Sim, i int) {
 	d.sim, d.index, d.id = s, i, s.ids.deviceID(i)
+	d.firmware = firstVersion
 	d.shard = s.shards[i%len(s.shards)]
 	d.registerAt, d.keepaliveAt, d.pingAt, d.jobAt, d.rebootAt = never, never, never, never, never
 	d.due = never
@@ -251,6 +257,7 @@ func (d *device) succeed(now instant, expires int) {
 	if d.path.reliable() {
 		d.pingAt = now + pingInterval
 	}
+	d.tellResult(now)
 }
 
 func (d *device) registerFailed(now instant, reason string) {

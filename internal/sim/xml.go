@@ -132,9 +132,9 @@ func (d *device) deviceInfo() string {
 	if d.sim.cfg.Channels > 1 {
 		kind = "NVR"
 	}
-	return fmt.Sprintf("<DeviceName>%s</DeviceName>\r\n<Result>OK</Result>\r\n<Manufacturer>Fengsui</Manufacturer>\r\n"+
-		"<Model>SIM-%s</Model>\r\n<Firmware>V1.0.0</Firmware>\r\n<Channel>%d</Channel>\r\n",
-		escape(d.name()), kind, d.sim.cfg.Channels)
+	return fmt.Sprintf("<DeviceName>%s</DeviceName>\r\n<Result>OK</Result>\r\n<Manufacturer>%s</Manufacturer>\r\n"+
+		"<Model>SIM-%s</Model>\r\n<Firmware>%s</Firmware>\r\n<Channel>%d</Channel>\r\n",
+		escape(d.name()), maker, kind, escape(d.firmware), d.sim.cfg.Channels)
 }
 
 func (d *device) alarmNotify(ch, kind int) string {

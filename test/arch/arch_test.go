@@ -21,7 +21,7 @@ var levels = [][]string{
 	1: {"sip/intake", "sip", "sip/flow", "sip/guard", "sip/trace", "sip/siptest", "media/rtp", "media/engine", "media/out/...",
 		"media/record", "shadow/journal", "shadow/hub", "hiksdk/abi", "internal/store", "internal/telemetry",
 		"internal/mmsg", "internal/lease", "internal/backup"},
-	2: {"gb28181/device", "gb28181/registrar", "gb28181/catalog", "gb28181/command", "gb28181/subscribe", "gb28181/report", "gb28181/play", "gb28181/records",
+	2: {"gb28181/device", "gb28181/registrar", "gb28181/catalog", "gb28181/command", "gb28181/subscribe", "gb28181/report", "gb28181/play", "gb28181/records", "gb28181/upgrade",
 		"gb28181/cascade", "hiksdk", "internal/cluster"},
 	3: {"internal/api/...", "web", "internal/sim/..."},
 	4: {"internal/app"},

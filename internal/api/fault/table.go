@@ -93,8 +93,11 @@ const (
 	TooManyViewers Code = 165001
 
 	OutOfRange       Code = 174001
+	UpgradeRunning   Code = 174002
+	UnknownUpgrade   Code = 174003
 	TooManyMoving    Code = 175001
 	TooManyQuestions Code = 175002
+	TooManyUpgrades  Code = 175003
 
 	UnknownConfigType Code = 184001
 )
@@ -276,10 +279,16 @@ var table = []Fault{
 
 	{OutOfRange, "out_of_range", 422, Text{"The device cannot be told this value", "参数值超出设备可接受的范围"},
 		Text{"Correct the field named in errors; nothing was sent.", "请修改 errors 中列出的字段；未向设备发送任何报文。"}},
+	{UpgradeRunning, "upgrade_running", 409, Text{"An upgrade of the device is under way", "设备正在升级"},
+		Text{"Wait until it ends, half an hour at most: GET /api/v1/devices/{device}/upgrades.", "请等待其结束（最长半小时），可通过 GET /api/v1/devices/{device}/upgrades 查看。"}},
+	{UnknownUpgrade, "unknown_upgrade", 404, Text{"There is no such upgrade", "升级任务不存在"},
+		Text{"List them: GET /api/v1/devices/{device}/upgrades; those before the server's last start are forgotten.", "请通过 GET /api/v1/devices/{device}/upgrades 查看；服务重启前的记录不保留。"}},
 	{TooManyMoving, "too_many_moving", 503, Text{"Too many cameras are moving", "同时转动的摄像机过多"},
 		Text{"Try again after some seconds.", "请数秒后重试。"}},
 	{TooManyQuestions, "too_many_questions", 503, Text{"Too many devices are being asked", "等待设备应答的请求过多"},
 		Text{"Try again after some seconds.", "请数秒后重试。"}},
+	{TooManyUpgrades, "too_many_upgrades", 503, Text{"Too many devices are being upgraded", "同时升级的设备过多"},
+		Text{"Wait until some have ended.", "请等待部分升级结束。"}},
 
 	{UnknownConfigType, "unknown_config_type", 404, Text{"There is no such config type", "配置类型不存在"},
 		Text{"List them with the fields of each: GET /api/v1/config-types.", "请通过 GET /api/v1/config-types 查看配置类型及其字段。"}},

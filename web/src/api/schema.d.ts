@@ -59,7 +59,7 @@ export interface paths {
         head?: never;
         /**
          * Say that somebody has seen to an alarm, or not
-         * @description Needs the right to ptz.
+         * @description Needs the right to look; only what the caller has it for is shown or done.
          */
         patch: operations["acknowledge-alarm"];
         trace?: never;
@@ -872,6 +872,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/upgrades": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Upgrades of a device since the server's start
+         * @description Needs the right to configure.
+         */
+        get: operations["list-upgrades"];
+        put?: never;
+        /**
+         * Have a device install software (2022 only)
+         * @description Answers when the device has accepted it. It then fetches the file, restarts, registers anew and tells how it went: events upgrade.changed. Needs the right to configure.
+         */
+        post: operations["start-upgrade"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/upgrades/{upgrade}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far an upgrade is
+         * @description Needs the right to configure.
+         */
+        get: operations["get-upgrade"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -1116,7 +1160,7 @@ export interface paths {
         post?: never;
         /**
          * End a stream for all its viewers
-         * @description Needs the right to configure; only what the caller has it for is shown or done.
+         * @description Live pictures need the right to configure, a recording that to playback. Needs the right to look; only what the caller has it for is shown or done.
          */
         delete: operations["stop-stream"];
         options?: never;
@@ -3270,6 +3314,56 @@ export interface components {
             /** Format: int64 */
             width?: number;
         };
+        UpgradeInputBody: {
+            /** @description version to install */
+            firmware: string;
+            /** @description absent = what the device says */
+            manufacturer?: string;
+            /** @description http:// or https:// address where the device fetches it */
+            url: string;
+        };
+        UpgradeListBody: {
+            /** @description the newest first */
+            items: components["schemas"]["UpgradeView"][] | null;
+            /** Format: int64 */
+            total: number;
+        };
+        UpgradeView: {
+            /** @description firmware that ran when it began */
+            before: string;
+            /** @description who asked for it; empty = it began before the server's last start */
+            by: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            changed_at: string;
+            device: string;
+            firmware: string;
+            /** @description the session that the device names */
+            id: string;
+            manufacturer: string;
+            /**
+             * Format: int64
+             * @description percent, of devices that tell it
+             */
+            progress?: number;
+            reason?: string;
+            /** @description firmware that the device said at the end */
+            runs: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            started_at: string;
+            /**
+             * @description accepted: it fetches and installs; rejoined: it has registered anew; expired: half an hour passed and it told nothing
+             * @enum {string}
+             */
+            state: "ordered" | "accepted" | "rejoined" | "done" | "failed" | "expired";
+            /** @description without its query */
+            url: string;
+        };
         UserInputBody: {
             password: string;
             /** @description viewer, operator, administrator, or such as were added */
@@ -5342,6 +5436,112 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TimelineOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-upgrades": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpgradeListBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "start-upgrade": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpgradeInputBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpgradeView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-upgrade": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                upgrade: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpgradeView"];
                 };
             };
             /** @description Error */
