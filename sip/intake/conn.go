@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"fengsui/sip/flow"
@@ -27,16 +26,16 @@ const (
 // Conn is one peer's connection. ReadMessage is called by one goroutine; what
 // only it uses is marked so. All else may be called from any.
 //
-// While nothing is to be read a Conn holds no buffer: it waits for bytes first,
-// by the descriptor of a socket, by a single byte of anything else. A TLS
+// While nothing is to be read a Conn holds no buffer: a loop reads it once there
+// is something, or its own goroutine waits for a single byte first. A TLS
 // connection keeps the buffers of crypto/tls for itself, the largest record it
 // has been sent.
 type Conn struct {
-	conn net.Conn
-	raw  syscall.RawConn // of conn; nil if it is no socket
+	conn net.Conn // nil if a loop reads it
 	in   *Intake
 	flow flow.Flow
 	once sync.Once
+	lent
 
 	reserved atomic.Int64 // of the intake's partial bytes
 	claim    claim
@@ -50,22 +49,21 @@ type Conn struct {
 	second   int64     // of the Unix epoch, to which messages belongs
 	messages int       // of that second
 	junk     bool      // between messages, and skipping
-	one      [1]byte   // of a connection that is no socket
-	some     func(fd uintptr) bool
-	n        int // of the read under way
-	err      error
+	one      [1]byte   // read while there is no reading
 }
 
 func (in *Intake) newConn(c net.Conn, transport string, listener int) *Conn {
 	conn := &Conn{
-		conn: c, in: in, begun: time.Now(), raw: rawConn(c),
+		conn: c, in: in, begun: time.Now(),
 		flow: flow.Flow{
 			Transport: transport, Listener: listener,
 			Local: addrPort(c.LocalAddr()), Remote: addrPort(c.RemoteAddr()),
 		},
 	}
-	conn.some = conn.readSome
 	conn.open()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		conn.adopt(tcp)
+	}
 	return conn
 }
 
@@ -73,15 +71,18 @@ func (in *Intake) newConn(c net.Conn, transport string, listener int) *Conn {
 func (c *Conn) Flow() flow.Flow { return c.flow }
 
 // LocalAddr is our end.
-func (c *Conn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(c.flow.Local) }
 
 // RemoteAddr is the peer's end.
-func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.flow.Remote) }
 
 // ReadMessage returns the next message that is not answered here, whole,
 // repaired and stamped. The caller has its bytes until the next call. The error
 // is io.EOF whatever ended the connection, which is closed then.
 func (c *Conn) ReadMessage() ([]byte, error) {
+	if c.loop != nil {
+		return c.await()
+	}
 	c.show()
 	for {
 		c.pace()
@@ -111,12 +112,23 @@ func (c *Conn) pace() {
 	c.messages = 0
 }
 
+// work is cut with all that follows at once.
+func (c *Conn) work() ([]byte, error) {
+	message, err := c.cut()
+	if c.reading != nil && message == nil {
+		c.flush()
+		c.rest()
+	}
+	c.settle()
+	return message, err
+}
+
 // cut handles the whole messages there are, until one is to be handed on. It
-// returns nil when more must be read.
+// returns nil when more must be read, or when the answers must be sent first.
 func (c *Conn) cut() ([]byte, error) {
 	r := c.reading
 	r.take(c.in)
-	for {
+	for !r.full {
 		part, n := r.framer.next(r.rest())
 		if part == partMore && r.silent {
 			part, n = r.framer.flush()
@@ -124,11 +136,7 @@ func (c *Conn) cut() ([]byte, error) {
 		r.silent = false
 		switch part {
 		case partMore:
-			c.flush()
 			r.give(c.in)
-			if len(r.rest()) == 0 {
-				c.release()
-			}
 			return nil, nil
 		case partLost:
 			return nil, c.end(closeJunk)
@@ -155,6 +163,8 @@ func (c *Conn) cut() ([]byte, error) {
 		case partMore, partLost, partSkip:
 		}
 	}
+	r.give(c.in)
+	return nil, nil
 }
 
 // message handles one message, and returns what of it is to be handed on.
@@ -181,9 +191,11 @@ func (c *Conn) message(raw []byte, tooLarge bool) []byte {
 
 // fill waits for more and reads it.
 func (c *Conn) fill() error {
-	reason, err := c.arm()
-	if err != nil {
-		return c.end(closeError)
+	if until := c.deadline(time.Now()); !until.Equal(c.until) {
+		c.until = until
+		if c.conn.SetReadDeadline(until) != nil {
+			return c.end(closeError)
+		}
 	}
 	idle := c.reading == nil
 	n, err := c.read()
@@ -199,7 +211,7 @@ func (c *Conn) fill() error {
 			c.reading.silent = true
 			return nil
 		}
-		return c.end(reason)
+		return c.end(c.patience())
 	case errors.Is(err, net.ErrClosed):
 		return c.end(closeLocal)
 	case errors.Is(err, io.EOF):
@@ -208,42 +220,33 @@ func (c *Conn) fill() error {
 	return c.end(closeError)
 }
 
-// arm sets the time until which the next bytes must be there, and tells why the
-// connection ends then. The idle time is set only when less than that is left.
-func (c *Conn) arm() (reason string, err error) {
+// deadline is the time until which the next bytes must be there. The idle time is
+// set only when less than that is left.
+func (c *Conn) deadline(now time.Time) time.Time {
 	idle := c.in.cfg.IdleTCP
-	var until time.Time
-	switch now := time.Now(); {
+	switch {
 	case c.reading != nil && c.reading.framer.waiting():
-		until = now.Add(grace)
-	case c.reading != nil || !c.heard:
-		until, reason = c.begun.Add(c.in.cfg.MessageTCP), closeSlow
+		return now.Add(grace)
+	case c.patience() == closeSlow:
+		return c.begun.Add(c.in.cfg.MessageTCP)
 	case c.until.Sub(now) >= idle:
-		return closeIdle, nil
-	default:
-		until, reason = now.Add(idle+idle/slack), closeIdle
+		return c.until
 	}
-	if until.Equal(c.until) {
-		return reason, nil
+	return now.Add(idle + idle/slack)
+}
+
+// patience is why the connection ends when the deadline passes.
+func (c *Conn) patience() (reason string) {
+	if c.reading != nil || !c.heard {
+		return closeSlow
 	}
-	c.until = until
-	return reason, c.conn.SetReadDeadline(until)
+	return closeIdle
 }
 
 // read waits for bytes and reads them into the reading, of which there is one
 // when there are some.
 func (c *Conn) read() (int, error) {
-	switch {
-	case c.raw != nil:
-		c.n, c.err = 0, nil
-		if err := c.raw.Read(c.some); err != nil {
-			return 0, err
-		}
-		if c.n == 0 && c.err == nil {
-			return 0, io.EOF
-		}
-		return c.n, c.err
-	case c.reading == nil:
+	if c.reading == nil {
 		n, err := c.conn.Read(c.one[:])
 		if n > 0 {
 			c.reading = c.newReading()
@@ -254,25 +257,6 @@ func (c *Conn) read() (int, error) {
 	n, err := c.conn.Read(c.reading.room())
 	c.reading.buf = c.reading.buf[:len(c.reading.buf)+n]
 	return n, err
-}
-
-// readSome is called with the socket's descriptor when there may be something to
-// read, until it returns true.
-func (c *Conn) readSome(fd uintptr) bool {
-	r := c.reading
-	if r == nil {
-		r = c.newReading()
-	}
-	var again bool
-	if c.n, again, c.err = readSocket(fd, r.room()); again || c.n == 0 {
-		if c.reading == nil {
-			r.free(c.in)
-		}
-		return !again
-	}
-	r.buf = r.buf[:len(r.buf)+c.n]
-	c.reading = r
-	return true
 }
 
 // reserve accounts for the buffer of a long unfinished message.
@@ -289,10 +273,21 @@ func (c *Conn) reserve() error {
 
 func (c *Conn) unreserve() { c.in.partial.Add(-c.reserved.Swap(0)) }
 
+// rest keeps of the reading what is not whole.
+func (c *Conn) rest() {
+	if len(c.reading.rest()) == 0 {
+		c.release()
+	}
+}
+
 // release gives back what a connection needs only while it has bytes to look at.
 func (c *Conn) release() {
 	c.gap = c.reading.framer.gap
-	c.reading.free(c.in)
+	if c.away {
+		c.loop.free(c.reading)
+	} else {
+		c.reading.free(c.in)
+	}
 	c.reading = nil
 	c.unreserve()
 }
@@ -313,7 +308,11 @@ func (c *Conn) Close() error { return c.finish(closeLocal) }
 
 func (c *Conn) finish(reason string) (err error) {
 	c.once.Do(func() {
-		err = c.conn.Close()
+		if c.loop != nil {
+			err = c.part()
+		} else {
+			err = c.conn.Close()
+		}
 		c.claim.lease.Release()
 		c.unreserve()
 		c.in.metrics.closed.WithLabelValues(reason).Inc()
@@ -348,13 +347,24 @@ func (c *Conn) send(answer []byte) {
 	}
 }
 
-// flush sends the answers. A failure closes, which the next read sees.
+// flush sends the answers, while a loop has the connection as many as the socket
+// takes. A failure closes, which the next read sees.
 func (c *Conn) flush() {
 	r := c.reading
 	if len(r.answers) == 0 {
 		return
 	}
-	if n, err := c.write(r.answers); err == nil {
+	send := c.write
+	if c.away {
+		send = c.offer
+	}
+	n, err := send(r.answers)
+	if r.full = err == nil && n < len(r.answers); r.full {
+		r.answers = r.answers[:copy(r.answers, r.answers[n:])]
+		c.count(0, n)
+		return
+	}
+	if err == nil {
 		c.count(r.answered, n)
 	}
 	r.answers, r.answered = r.answers[:0], 0
@@ -365,14 +375,23 @@ func (c *Conn) count(messages, bytes int) {
 	c.in.metrics.sentBytes.of(c.flow.Transport).Add(float64(bytes))
 }
 
-// write counts errors, and closes a connection that takes no more: part of a
-// message may be on the wire.
+// write waits until all of p is written, or the peer has taken none for the time
+// it has.
 func (c *Conn) write(p []byte) (n int, err error) {
-	w := c.in.writings.Get()
-	defer c.in.writings.Put(w)
-	if n, err = w.write(c, p); err != nil {
-		c.in.metrics.writeErrors.WithLabelValues(writeFailed).Inc()
-		_ = c.finish(closeError) // the write's error says more
+	if c.loop != nil {
+		n, err = c.writeAll(p)
+	} else if err = c.conn.SetWriteDeadline(time.Now().Add(c.in.cfg.WriteTimeout)); err == nil {
+		n, err = c.conn.Write(p)
+	}
+	if err != nil {
+		c.failed()
 	}
 	return n, err
+}
+
+// failed closes a connection that takes no more: part of a message may be on the
+// wire.
+func (c *Conn) failed() {
+	c.in.metrics.writeErrors.WithLabelValues(writeFailed).Inc()
+	_ = c.finish(closeError) // the write's error says more
 }

@@ -5,7 +5,8 @@ import "sync"
 // maxIdle is how many workers without work stay.
 const maxIdle = 64
 
-// crew handles the messages of connections on goroutines of its own. A
+// crew handles the messages of connections that no loop reads, on goroutines of
+// its own. A
 // goroutine keeps a stack as large as it ever needed, twice that of one that
 // only waits for bytes: so it is the workers that have large ones, of which
 // there are as many as connections with something to do at the same time.
@@ -27,8 +28,7 @@ type worker struct {
 
 func (w *worker) run() {
 	for c := range w.jobs {
-		c.claim.labels.Work(func() { w.message, w.err = c.cut() })
-		c.settle()
+		c.claim.labels.Work(func() { w.message, w.err = c.work() })
 		w.done <- struct{}{}
 	}
 }

@@ -40,6 +40,7 @@ type Intake struct {
 	partial atomic.Int64 // bytes of unfinished messages over 4 KiB
 	conns   connections
 	crew    crew
+	loops   loops
 	nobody  lease.Labels // of connections that no device is bound to
 }
 

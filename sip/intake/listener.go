@@ -22,6 +22,7 @@ type Listener struct {
 // index among our listeners is given.
 func (in *Intake) Listener(inner net.Listener, transport string, listener int) *Listener {
 	in.crew.hold()
+	in.loops.hold()
 	return &Listener{inner: inner, in: in, transport: transport, index: listener}
 }
 
@@ -30,7 +31,10 @@ func (l *Listener) Addr() net.Addr { return l.inner.Addr() }
 
 // Close ends Accept. Connections stay.
 func (l *Listener) Close() error {
-	l.once.Do(l.in.crew.release)
+	l.once.Do(func() {
+		l.in.crew.release()
+		l.in.loops.release()
+	})
 	return l.inner.Close()
 }
 

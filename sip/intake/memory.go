@@ -8,7 +8,6 @@ import "fengsui/internal/reuse"
 type memory struct {
 	works    *reuse.Pool[work, *work]
 	readings *reuse.Pool[reading, *reading]
-	writings *reuse.Pool[writing, *writing]
 }
 
 // keptBuffer is how large a buffer may be that is used again, bytes.
@@ -18,7 +17,6 @@ const keptBuffer = 16 << 10
 const (
 	workBytes    = 4*keptBuffer + 4<<10
 	readingBytes = 2*keptBuffer + 512
-	writingBytes = 256
 )
 
 func newMemory(k *reuse.Keeper) memory {
@@ -27,8 +25,6 @@ func newMemory(k *reuse.Keeper) memory {
 			func() *work { return new(work) }, (*work).clear),
 		readings: reuse.NewPool(k, reuse.Spec{Name: "intake_reading", Level: reuse.Flows, Bytes: readingBytes, Share: 1.0 / 128},
 			func() *reading { return new(reading) }, (*reading).clear),
-		writings: reuse.NewPool(k, reuse.Spec{Name: "intake_writing", Level: reuse.Messages, Bytes: writingBytes, Share: 1.0 / 512},
-			newWriting, (*writing).clear),
 	}
 }
 
@@ -42,7 +38,7 @@ func (w *work) clear() {
 }
 
 func (r *reading) clear() {
-	r.framer, r.at, r.silent, r.answered = framer{}, 0, false, 0
+	r.framer, r.at, r.silent, r.answered, r.full = framer{}, 0, false, 0, false
 	r.buf, r.answers = r.buf[:0], r.answers[:0]
 	if cap(r.buf) > keptBuffer {
 		r.buf = nil
@@ -51,6 +47,3 @@ func (r *reading) clear() {
 		r.answers = nil
 	}
 }
-
-// clear lets go of the connection and of what was written.
-func (w *writing) clear() { w.c, w.p, w.n, w.err, w.slow = nil, nil, 0, nil, false }

@@ -23,12 +23,17 @@ type reading struct {
 	work     *work  // while messages are handled, and while sipgo has one
 	answers  []byte `reuse:"own"` // not sent yet
 	answered int    // messages in them
+	full     bool   // the socket did not take all
 }
 
 func (c *Conn) newReading() *reading {
 	r := c.in.readings.Get()
-	r.framer = framer{maxMessage: c.in.cfg.MaxMessageTCP, maxBody: c.in.cfg.MaxBody, gap: c.gap}
+	r.framer = c.newFramer()
 	return r
+}
+
+func (c *Conn) newFramer() framer {
+	return framer{maxMessage: c.in.cfg.MaxMessageTCP, maxBody: c.in.cfg.MaxBody, gap: c.gap}
 }
 
 // rest is what is not consumed.
