@@ -70,6 +70,7 @@ docs:
 	go test ./internal/api -run OpenAPI -update
 	go test ./internal/api/fault -update
 	go test ./test/conformance -update
+	go test ./test/quirks -update
 
 clean:
 	rm -rf bin web/node_modules

@@ -27,6 +27,7 @@ type Config struct {
 	Memory    Memory    `yaml:"memory"`
 	Cluster   Cluster   `yaml:"cluster"`
 	Store     Store     `yaml:"store"`
+	Quirks    Quirks    `yaml:"quirks"`
 	Time      Time      `yaml:"time"`
 	Trace     Trace     `yaml:"trace"`
 	Audit     Audit     `yaml:"audit"`
@@ -238,6 +239,14 @@ type Cluster struct {
 type Store struct {
 	// URL is empty (SQLite in the data folder) or sqlite:<path>.
 	URL string `yaml:"url"`
+}
+
+// Quirks says which devices behave otherwise than the standard says.
+type Quirks struct {
+	// File has rules in the form of [BuiltinQuirks], which come after these and go
+	// before them. Empty: quirks.yaml in the data folder, if it is there. SIGHUP
+	// reads it again.
+	File string `yaml:"file"`
 }
 
 // Time is the clock told to devices.

@@ -14,6 +14,11 @@ import (
 //go:embed fengsui.yaml
 var Sample string
 
+// BuiltinQuirks are the rules that come with the server, for package quirk.
+//
+//go:embed quirks.yaml
+var BuiltinQuirks []byte
+
 // hidden are the keys whose values are never shown.
 var hidden = map[string]bool{"sip.password": true, "auth.admin_password": true, "cluster.secret": true}
 

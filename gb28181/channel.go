@@ -27,7 +27,11 @@ type Channel struct {
 	// Streams are the stream numbers offered, StreamNumberList: "0/1".
 	Streams string
 	Secrecy bool
+	// AnyType says that the device's cameras may have any type code.
+	AnyType bool
 }
 
 // Invitable reports whether live pictures can be asked of the channel.
-func (c *Channel) Invitable() bool { return c.ID.Type().Invitable() }
+func (c *Channel) Invitable() bool {
+	return c.ID.Type().Invitable() || c.AnyType && !c.ID.Type().elsewise() && len(c.ID) > regionDigits
+}

@@ -85,6 +85,13 @@ const (
 // 131 and 132 (signalling.md section 1.2).
 func (t TypeCode) Invitable() bool { return t == TypeCamera || t == TypeIPC }
 
+// elsewise reports codes that are surely not of a camera: displays, alarm inputs
+// and outputs, sound, doors, and all from platforms and tree nodes on.
+func (t TypeCode) elsewise() bool { return t >= 133 && t <= 143 || t >= TypePlatform }
+
+// regionDigits is the longest ID of a region.
+const regionDigits = 8
+
 // MainDevice reports whether the code is a front-end main device, 111-130.
 func (t TypeCode) MainDevice() bool { return t >= 111 && t <= 130 }
 

@@ -26,12 +26,22 @@ const maxChallenges = 2
 // Peer is whom a request goes to, and the way there.
 type Peer struct {
 	User string // ID in Request-URI and To: of the device, or of a channel of it
-	Flow flow.Flow
+	// Device is the ID by which the hooks of [Config] know the peer; "" is User.
+	Device string
+	Flow   flow.Flow
 	// URIHost replaces the peer's address as host[:port] of Request-URI and
-	// To, for platforms that want their domain there. Empty: the address.
+	// To, for platforms that want their domain there. Empty: what Config.URIHost
+	// says of Device, or the address.
 	URIHost string
 	// Secret is the password for 401 and 407; nil or an empty one answers none.
 	Secret func() string
+}
+
+func (p Peer) device() string {
+	if p.Device != "" {
+		return p.Device
+	}
+	return p.User
 }
 
 // Outgoing is a request to send outside of a dialog.
@@ -94,6 +104,9 @@ func (e *Endpoint) newLeg(p Peer) (*leg, error) {
 // begin makes a leg to the peer of one whose fields are zero.
 func (e *Endpoint) begin(l *leg, p Peer) error {
 	to := party{user: p.User, port: int(p.Flow.Remote.Port())}
+	if p.URIHost == "" && e.cfg.URIHost != nil {
+		p.URIHost = e.cfg.URIHost(p.device())
+	}
 	if p.URIHost == "" {
 		to.host = p.Flow.Remote.Addr().WithZone("").String()
 	} else {

@@ -228,6 +228,8 @@ func TestRequestPendingOnAConnectionEndsWithIt(t *testing.T) {
 }
 
 // Signalling reference 9 row 48: a device hears only the address it registered to.
+//
+// Quirk: 48
 func TestRequestLeavesFromTheSocketThatHeardTheDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		second := netip.MustParseAddrPort("203.0.113.9:5080")

@@ -49,6 +49,10 @@ type Config struct {
 	UserAgent string // User-Agent of what we send; empty: none
 	Listeners []Listen
 
+	// URIHost is host[:port] for Request-URI and To of a peer that wants another
+	// than its address there, "" else; nil: no peer does.
+	URIHost func(device string) string
+
 	// TimerT1 is the first interval of UDP repeats; default 500 ms. The
 	// library keeps it for the process: two endpoints cannot differ.
 	TimerT1 time.Duration

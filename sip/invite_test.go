@@ -137,6 +137,8 @@ func TestInviteWithoutFinalAnswerIsGivenUp(t *testing.T) {
 }
 
 // Signalling reference 9 row 12: 101 is provisional too.
+//
+// Quirk: 12
 func TestProvisionalAnswersAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := inMemory(t, nil, nil)
@@ -297,6 +299,8 @@ func TestAnswerWithoutToTagOrContactMakesADialog(t *testing.T) {
 
 // Signalling reference 9 row 31: ACK and BYE go where the device was heard,
 // whatever its Contact and Via say.
+//
+// Quirk: 31 32
 func TestDialogKeepsToTheLearntAddress(t *testing.T) {
 	for _, contact := range []string{"<sip:34020000001320000001@10.1.1.1:5060>", "<sip:10.1.1.1>", "<:::>"} {
 		t.Run(contact, func(t *testing.T) {

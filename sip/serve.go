@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +45,21 @@ func (r *Request) Header(name string) string {
 		return ""
 	}
 	return headerValue(r.msg, name)
+}
+
+// Fields yields the header fields as they were sent, but for what the intake
+// stamps on.
+func (r *Request) Fields() iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		if r.msg == nil {
+			return
+		}
+		for _, h := range r.msg.Headers() {
+			if n := h.Name(); n != intake.HeaderSeq && n != intake.HeaderFlow && n != intake.HeaderUnasked && !yield(n, h.Value()) {
+				return
+			}
+		}
+	}
 }
 
 // Response is a final answer, ours or a peer's.

@@ -107,6 +107,8 @@ func TestMethodWithoutHandlerIsRefusedWithAllow(t *testing.T) {
 }
 
 // Signalling reference 9 row 11: Dahua devices answer 403 to a 100 they did not expect.
+//
+// Quirk: 11
 func TestSlowHandlerSendsNoProvisionalAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := inMemory(t, nil, func(e *sip.Endpoint) {

@@ -181,9 +181,15 @@ func (c *Catalog) Channels(device gb28181.ID) []gb28181.Channel {
 	e.mu.Unlock()
 	out := make([]gb28181.Channel, len(rows))
 	for i := range rows {
-		out[i] = rows[i].channel(e.id)
+		out[i] = c.shown(rows[i].channel(e.id))
 	}
 	return out
+}
+
+// shown is a channel as others see it.
+func (c *Catalog) shown(ch gb28181.Channel) gb28181.Channel {
+	ch.AnyType = c.cfg.AnyType != nil && c.cfg.AnyType(ch.Device)
+	return ch
 }
 
 // Channel is one item of a device.
@@ -198,7 +204,7 @@ func (c *Catalog) Channel(device, id gb28181.ID) (gb28181.Channel, bool) {
 	if !found {
 		return gb28181.Channel{}, false
 	}
-	return e.rows[at].channel(e.id), true
+	return c.shown(e.rows[at].channel(e.id)), true
 }
 
 // Completeness says how much of the device's catalog has arrived; while a job

@@ -176,6 +176,7 @@ func script(t *testing.T, f func(t *testing.T, b *bench)) {
 	synctest.Test(t, func(t *testing.T) { f(t, start(t, catalog.Config{})) })
 }
 
+// Quirk: 19
 func TestPartsInAnyOrderAndTwiceMakeOneCatalog(t *testing.T) {
 	script(t, func(t *testing.T, b *bench) {
 		b.answers = []func(int) error{func(sn int) error {
@@ -249,6 +250,7 @@ func TestPartsMayArriveAtOnce(t *testing.T) {
 	})
 }
 
+// Quirk: 39
 func TestMissingPartsAreAskedForAgainAndAddUp(t *testing.T) {
 	script(t, func(t *testing.T, b *bench) {
 		lossy := func(kept ...int) func(int) error { // section 9 row 39
@@ -330,6 +332,7 @@ func TestSilentDeviceIsAskedInStagesAndThenLeft(t *testing.T) {
 	})
 }
 
+// Quirk: 18
 func TestEqualIDsInOneAnswerCountAsRawItems(t *testing.T) {
 	script(t, func(t *testing.T, b *bench) {
 		other := camera(1)
@@ -347,6 +350,7 @@ func TestEqualIDsInOneAnswerCountAsRawItems(t *testing.T) {
 	})
 }
 
+// Quirk: 21
 func TestBadItemsCostOnlyThemselves(t *testing.T) {
 	script(t, func(t *testing.T, b *bench) {
 		b.answers = []func(int) error{b.whole(cameras(1, 3)...), func(sn int) error {
@@ -399,6 +403,7 @@ func TestRecorderThatWasStartingGetsItsChannelsBack(t *testing.T) {
 	})
 }
 
+// Quirk: 20
 func TestUnsolicitedAnswerOnlyAddsAndUpdates(t *testing.T) {
 	script(t, func(t *testing.T, b *bench) {
 		b.answers = []func(int) error{b.whole(cameras(1, 3)...)}
@@ -427,6 +432,7 @@ func TestReportUnderForeignSNDuringAJobIsNotTakenForTheAnswer(t *testing.T) {
 	})
 }
 
+// Quirk: 19
 func TestWrongSNIsTaken(t *testing.T) {
 	for _, c := range []struct {
 		what     string
@@ -529,6 +535,7 @@ func TestPeerOf2011ReportsWithResponseRoot(t *testing.T) {
 	})
 }
 
+// Quirk: 17
 func TestDeviceThatListsItselfIsNoExtraChannel(t *testing.T) {
 	script(t, func(t *testing.T, b *bench) {
 		recorder := manscdp.CatalogItem{DeviceID: nvr, Name: "NVR", Status: "ON"} // section 9 row 17
@@ -545,6 +552,7 @@ func TestDeviceThatListsItselfIsNoExtraChannel(t *testing.T) {
 	})
 }
 
+// Quirk: 18
 func TestCameraWhoseChannelHasItsOwnIDIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ipc := camera(1) // section 9 row 18
@@ -625,6 +633,7 @@ func TestRestoreAndForget(t *testing.T) {
 	})
 }
 
+// Quirk: 22 46
 func TestTreeLevels(t *testing.T) {
 	script(t, func(t *testing.T, b *bench) {
 		item := func(id, parent, group string) gb28181.Channel {

@@ -26,6 +26,8 @@ type Keeper interface {
 type Config struct {
 	// Self is this platform's ID; as a parent it means the top level.
 	Self gb28181.ID
+	// AnyType reports devices whose cameras may have any type code; nil: none.
+	AnyType func(device gb28181.ID) bool
 	// FirstPart is how long a device that took the query may be silent; default
 	// 30 s. Large platforms need a minute or more.
 	FirstPart time.Duration

@@ -49,7 +49,7 @@ func (c *Catalog) Children(root string) []Node {
 	out := make([]Node, len(kids))
 	for i, r := range kids {
 		out[i] = Node{
-			Root: device + "/" + string(r.ID), Kind: kindOf(r.ID), Device: gb28181.ID(device), Channel: *r,
+			Root: device + "/" + string(r.ID), Kind: kindOf(r.ID), Device: gb28181.ID(device), Channel: c.shown(*r),
 			Children: len(t.kids[string(r.ID)]),
 		}
 	}

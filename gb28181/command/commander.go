@@ -17,6 +17,7 @@ import (
 	"fengsui/gb28181"
 	"fengsui/gb28181/agenda"
 	"fengsui/gb28181/manscdp"
+	"fengsui/gb28181/quirk"
 	"fengsui/internal/reuse"
 	"fengsui/shadow"
 	"fengsui/sip"
@@ -330,15 +331,24 @@ func earlierControl(m *manscdp.Message, sn int) bool {
 	return strings.EqualFold(m.CmdType, manscdp.CmdDeviceControl) && m.SN < sn && m.SN > sn-1000
 }
 
-// Learn notes the charset in which a device writes.
+// Learn notes the charset in which a device writes, and is written to.
 func (c *Commander) Learn(id gb28181.ID, m *manscdp.Message) {
-	if m.Charset == "" {
+	charset := m.Charset
+	if c.cfg.Quirks != nil {
+		switch q := c.cfg.Quirks(id); {
+		case q.Has(quirk.WriteUTF8):
+			charset = manscdp.UTF8
+		case q.Has(quirk.WriteGB18030):
+			charset = manscdp.GB18030
+		}
+	}
+	if charset == "" {
 		return
 	}
-	if d, ok := c.dev.Device(id); !ok || d.Charset == m.Charset {
+	if d, ok := c.dev.Device(id); !ok || d.Charset == charset {
 		return
 	}
-	if err := c.dev.Update(id, func(d *gb28181.Device) { d.Charset = m.Charset }); err != nil {
+	if err := c.dev.Update(id, func(d *gb28181.Device) { d.Charset = charset }); err != nil {
 		c.log.Debug().Err(err).Str("device", string(id)).Msg("charset not noted")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"fengsui/gb28181"
+	"fengsui/gb28181/quirk"
 	"fengsui/internal/reuse"
 	"fengsui/shadow"
 	"fengsui/sip"
@@ -56,6 +57,8 @@ type Config struct {
 	Busy func() bool
 	// Reuse sizes the pool of open questions; nil: it stays at its smallest.
 	Reuse *reuse.Keeper
+	// Quirks are those of a device; nil: none has any.
+	Quirks func(device gb28181.ID) quirk.Set
 	// Rhythm is told how often a device says that it sends keepalives; may be nil.
 	Rhythm func(device gb28181.ID, r shadow.Rhythm)
 }

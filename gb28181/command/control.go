@@ -9,6 +9,7 @@ import (
 	"fengsui/gb28181"
 	"fengsui/gb28181/manscdp"
 	"fengsui/gb28181/ptz"
+	"fengsui/gb28181/quirk"
 )
 
 // Outcome is how a control went that was not refused.
@@ -30,6 +31,9 @@ type Outcome struct {
 func (c *Commander) Control(ctx context.Context, device, target gb28181.ID, cmd manscdp.Command, as gb28181.Edition) (o Outcome, err error) {
 	if _, turns := cmd.(manscdp.PTZPreciseCtrl); turns {
 		c.moves.settle(frontEnd{device, target})
+	}
+	if k, is := cmd.(manscdp.KeyFrame); is && k.Spelling == manscdp.SpellingOfEdition {
+		cmd = manscdp.KeyFrame{Spelling: c.spelling(device)}
 	}
 	spec := controlSpec(cmd)
 	o.Due = spec.Answered
@@ -53,6 +57,20 @@ func (c *Commander) Control(ctx context.Context, device, target gb28181.ID, cmd 
 	}
 	o.Answered = err == nil
 	return o, err
+}
+
+// spelling is how the device wants key frames asked for.
+func (c *Commander) spelling(device gb28181.ID) manscdp.Spelling {
+	if c.cfg.Quirks == nil {
+		return manscdp.SpellingOfEdition
+	}
+	switch q := c.cfg.Quirks(device); {
+	case q.Has(quirk.KeyFrameIFame):
+		return manscdp.SpellingIFame
+	case q.Has(quirk.KeyFrameIFrame):
+		return manscdp.SpellingIFrame
+	}
+	return manscdp.SpellingOfEdition
 }
 
 // tell sends what is not answered.

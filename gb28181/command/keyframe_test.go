@@ -7,6 +7,7 @@ import (
 	"fengsui/gb28181"
 	"fengsui/gb28181/command"
 	"fengsui/gb28181/manscdp"
+	"fengsui/gb28181/quirk"
 	"fengsui/sip"
 )
 
@@ -25,6 +26,26 @@ func TestKeyFrameRequestHasTheSpellingOfThePeersEdition(t *testing.T) {
 			}
 			if both := m.Node.Value("IFrameCmd") == "Send"; both != wantBoth {
 				t.Errorf("%s: IFrameCmd present %v, want %v", edition, both, wantBoth)
+			}
+		})
+	}
+}
+
+// Quirk: 50
+func TestKeyFrameRequestHasTheSpellingThatThePeerKnows(t *testing.T) {
+	for name, want := range map[quirk.Name][2]string{quirk.KeyFrameIFame: {"Send", ""}, quirk.KeyFrameIFrame: {"", "Send"}} {
+		cfg := command.Config{Quirks: func(gb28181.ID) quirk.Set { return quirk.Set(0).With(name) }}
+		script(t, cfg, func(t *testing.T, b *bench) {
+			b.devices[camera].Edition = gb28181.Edition2022
+			if err := b.RequestKeyFrame(t.Context(), camera, camera); err != nil {
+				t.Fatal(err)
+			}
+			m, err := manscdp.Decode(b.bodies[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := [2]string{m.Node.Value("IFameCmd"), m.Node.Value("IFrameCmd")}; got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
 			}
 		})
 	}

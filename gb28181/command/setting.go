@@ -8,6 +8,7 @@ import (
 
 	"fengsui/gb28181"
 	"fengsui/gb28181/manscdp"
+	"fengsui/gb28181/quirk"
 	"fengsui/gb28181/setting"
 	"fengsui/shadow"
 )
@@ -84,6 +85,9 @@ func (c *Commander) Configure(ctx context.Context, device, target gb28181.ID, li
 			err = fmt.Errorf("configure %s: %w", target, err)
 		}
 	}()
+	if c.cfg.Quirks != nil && c.cfg.Quirks(device).Has(quirk.ConfigToDevice) {
+		target = device
+	}
 	before, _ := c.dev.Device(device)
 	waiting, end := context.WithCancelCause(ctx)
 	watched := make(chan struct{})

@@ -74,6 +74,8 @@ func TestSettingsComeInOneAnswerOrInSeveral(t *testing.T) {
 }
 
 // Some devices register anew instead of answering (signalling.md section 9 row 27).
+//
+// Quirk: 27
 func TestAConfiguredDeviceAnswersOrRegistersAnew(t *testing.T) {
 	list := []setting.Setting{{Type: configTypes(t, "BasicParam")[0], Values: setting.Values{"name": "x"}}}
 	for _, c := range []struct {

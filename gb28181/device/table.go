@@ -324,6 +324,15 @@ func (t *Table) SetRhythm(id gb28181.ID, rhythm shadow.Rhythm) {
 	}
 }
 
+// Behave takes how a device is to be bound, when that becomes known after it has
+// registered; its next registration says it anew.
+func (t *Table) Behave(id gb28181.ID, follow Follow, keepaliveExtends bool) {
+	if r := t.lock(id); r != nil {
+		r.follow, r.extends = follow, keepaliveExtends
+		r.mu.Unlock()
+	}
+}
+
 // Remove forgets a device.
 func (t *Table) Remove(id gb28181.ID) {
 	r := t.lock(id)

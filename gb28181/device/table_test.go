@@ -233,7 +233,8 @@ func TestKeepalivesKeepADeviceOnlineWithoutProbes(t *testing.T) {
 	})
 }
 
-func TestDeviceThatOnlyAnswersProbesStaysOnline(t *testing.T) { // section 9, row 9
+// Quirk: 9
+func TestDeviceThatOnlyAnswersProbesStaysOnline(t *testing.T) {
 	run(t, device.Config{}, nil, func(b *bench) {
 		b.field.set(home, true)
 		b.field.after = func() { // the DeviceStatus response follows the 200
@@ -270,7 +271,8 @@ func TestRegistrationExpiresDespiteKeepalives(t *testing.T) {
 	})
 }
 
-func TestKeepaliveExtendsWhereConfigured(t *testing.T) { // section 9, row 7
+// Quirk: 7
+func TestKeepaliveExtendsWhereConfigured(t *testing.T) {
 	run(t, device.Config{}, nil, func(b *bench) {
 		_, err := b.Bind(device.Registration{
 			ID: camera, Flow: home, CallID: "a", Expires: 5 * time.Minute, At: time.Now(), KeepaliveExtends: true,
@@ -371,7 +373,8 @@ func TestHeardRestoresAndOnlyFromTheBoundAddress(t *testing.T) {
 	})
 }
 
-func TestKeepaliveWithinTheRegistrationRestores(t *testing.T) { // section 9, row 6
+// Quirk: 6
+func TestKeepaliveWithinTheRegistrationRestores(t *testing.T) {
 	run(t, device.Config{}, nil, func(b *bench) {
 		if err := b.keepalive(camera, home); !errors.Is(err, gb28181.ErrUnknownDevice) {
 			t.Errorf("unknown ID: %v", err)
@@ -394,7 +397,8 @@ func TestKeepaliveWithinTheRegistrationRestores(t *testing.T) { // section 9, ro
 	})
 }
 
-func TestBindingFollowsAsConfigured(t *testing.T) { // section 9, row 5
+// Quirk: 5
+func TestBindingFollowsAsConfigured(t *testing.T) {
 	port, away := udp("192.0.2.20:6000"), udp("198.51.100.7:5060")
 	for _, c := range []struct {
 		rule           device.Follow
@@ -736,6 +740,7 @@ func TestRemoveForgets(t *testing.T) {
 	})
 }
 
+// Quirk: 8
 func TestDeviceWithALongRhythmOfItsOwn(t *testing.T) {
 	run(t, device.Config{}, nil, func(b *bench) {
 		b.register(camera, home, "a")

@@ -33,6 +33,7 @@ func read(t testing.TB, file string) []byte {
 	return b
 }
 
+// Quirk: 14
 func TestCharsetIsDecidedByBytesNotByLabel(t *testing.T) {
 	for _, c := range []struct{ file, charset, name string }{
 		{"catalog_gb2312.xml", manscdp.GB2312, "大门"},
@@ -67,6 +68,7 @@ func TestCharsetOfDoubtfulText(t *testing.T) {
 	}
 }
 
+// Quirk: 13
 func TestBadFieldCostsOnlyItself(t *testing.T) {
 	r, err := decode(t, "catalog_hikvision_address.xml").AsCatalogResponse()
 	if err != nil || len(r.Items) != 3 || r.Skipped != 1 {
@@ -94,6 +96,7 @@ func TestTruncatedBodyKeepsWhatIsWhole(t *testing.T) {
 	}
 }
 
+// Quirk: 15 16
 func TestCatalogItemForms(t *testing.T) {
 	m := decode(t, "catalog_gb2312.xml")
 	r, _ := m.AsCatalogResponse()

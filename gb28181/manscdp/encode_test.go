@@ -21,6 +21,7 @@ func TestQueryIsWrittenStrictly(t *testing.T) {
 	}
 }
 
+// Quirk: 49
 func TestReplyUsesThePeersCharset(t *testing.T) {
 	plain, rare := manscdp.Leaf("Name", "大门"), manscdp.New("Item", manscdp.Leaf("Name", "㐂家"))
 	for _, c := range []struct {

@@ -12,6 +12,8 @@ import (
 )
 
 // Some recorders answer nothing without Type (signalling.md section 9 row 24).
+//
+// Quirk: 24
 func TestARecordQueryAlwaysSaysAType(t *testing.T) {
 	q := manscdp.RecordQuery{SN: 1, DeviceID: camera, StartTime: "2024-05-01T00:00:00", EndTime: "2024-05-01T00:00:00"}
 	got, err := manscdp.AppendBody(nil, q, gb28181.Edition2011, "")

@@ -9,6 +9,7 @@ import (
 	"fengsui/test/conformance"
 )
 
+// Quirk: 49
 func TestWhatTheServerSendsIsStrict(t *testing.T) {
 	for _, f := range conformance.Load(t, "testdata/conformance") {
 		m, err := manscdp.Decode(f.Body)

@@ -153,7 +153,7 @@ func (s *session) attempt(n int, transport string) (_ *live, err error) {
 func (s *session) invite(way flow.Flow, settings Settings, ssrc string, offer []byte) (Dialog, error) {
 	ctx, cancel := context.WithTimeoutCause(s.ctx, s.c.cfg.AnswerTimeout, ErrNoAnswer)
 	defer cancel()
-	peer := sip.Peer{User: string(s.req.Channel), Flow: way}
+	peer := sip.Peer{User: string(s.req.Channel), Device: string(s.req.Device), Flow: way}
 	if settings.Password != "" {
 		peer.Secret = func() string { return settings.Password }
 	}

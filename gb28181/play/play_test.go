@@ -64,6 +64,7 @@ func TestStartGoesThroughItsStagesToTheKeyFrame(t *testing.T) {
 	}
 }
 
+// Quirk: 34
 func TestOneInviteHoweverManyAsk(t *testing.T) {
 	h := newHouse(t)
 	h.device.answerDelay = 50 * time.Millisecond
@@ -221,6 +222,7 @@ var failures = []struct {
 	{"no key frame", play.Request{Device: camera, Channel: camera, Transport: play.UDP}, func(d *fakeDevice) { d.noKey = true }, play.StageKeyFrame, play.ErrNoKeyFrame},
 }
 
+// Quirk: 33
 func TestEveryFailureNamesItsStageAndARemedy(t *testing.T) {
 	for _, f := range failures {
 		t.Run(f.name, func(t *testing.T) {

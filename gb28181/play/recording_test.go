@@ -188,6 +188,8 @@ func TestTheSpeedIsTheOneThatTheDeviceAnswers(t *testing.T) {
 }
 
 // Signalling reference section 9, row 29.
+//
+// Quirk: 29
 func TestMediaStatusEndsTheRecordingItIsAbout(t *testing.T) {
 	for name, c := range map[string]struct {
 		call   func(a play.Session) string

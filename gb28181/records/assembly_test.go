@@ -170,6 +170,8 @@ func TestWhatIsAskedNextIsTheGaps(t *testing.T) {
 }
 
 // Signalling.md section 9 row 25: SumNum larger than what is ever delivered.
+//
+// Quirk: 25
 func TestASumTooLargeDoesNotKeepAListOpen(t *testing.T) {
 	whole := []manscdp.RecordItem{item(0, 1800), item(1800, 3600)}
 	a := records.NewAssembly(span(0, 3600), beijing, 100)

@@ -20,6 +20,8 @@ type Asker interface {
 type Config struct {
 	// Zone is the zone of devices' times; default 8 hours east, as in the standard.
 	Zone *time.Location
+	// ZoneOf is that of a device which has another; nil: none has.
+	ZoneOf func(device gb28181.ID) *time.Location
 	// FirstPart is how long a device that took a question may be silent; default 10 s.
 	FirstPart time.Duration
 	// Between is the longest silence between two parts; default 5 s. After rounds
@@ -38,6 +40,10 @@ type Config struct {
 func (c *Config) setDefaults() {
 	if c.Zone == nil {
 		c.Zone = time.FixedZone("UTC+8", 8*3600)
+	}
+	if c.ZoneOf == nil {
+		zone := c.Zone
+		c.ZoneOf = func(gb28181.ID) *time.Location { return zone }
 	}
 	def(&c.FirstPart, 10*time.Second)
 	def(&c.Between, 5*time.Second)

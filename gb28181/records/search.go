@@ -49,7 +49,7 @@ type search struct {
 func newSearch(r *Records, q Query) *search {
 	s := &search{
 		records: r, query: q, callers: 1, done: make(chan struct{}), more: make(chan struct{}, 1),
-		list: NewAssembly(q.Span, r.cfg.Zone, r.cfg.MaxRecords),
+		list: NewAssembly(q.Span, r.cfg.ZoneOf(q.Device), r.cfg.MaxRecords),
 	}
 	s.ctx, s.end = context.WithCancelCause(context.Background())
 	return s
@@ -123,6 +123,7 @@ func (s *search) round(todo []Span, factor time.Duration) error {
 // all of it came.
 func (s *search) askFor(span Span, factor time.Duration) (whole bool, err error) {
 	r := s.records
+	zone := r.cfg.ZoneOf(s.query.Device)
 	sending, got := context.WithCancel(s.ctx)
 	defer got()
 	a := r.enter(s, s.list.Ask(span), got)
@@ -130,7 +131,7 @@ func (s *search) askFor(span Span, factor time.Duration) (whole bool, err error)
 	defer func() { r.m.questions.WithLabelValues(result).Inc() }()
 	err = r.ask.AskRecords(sending, s.query.Device, manscdp.RecordQuery{
 		SN: a.sn, DeviceID: s.query.Channel, Type: s.query.Type, Stream: s.query.Stream,
-		StartTime: manscdp.FormatTime(span.From.In(r.cfg.Zone)), EndTime: manscdp.FormatTime(span.To.In(r.cfg.Zone)),
+		StartTime: manscdp.FormatTime(span.From.In(zone)), EndTime: manscdp.FormatTime(span.To.In(zone)),
 	})
 	if err != nil && sending.Err() == nil {
 		return false, err

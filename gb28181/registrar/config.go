@@ -7,6 +7,7 @@ import (
 	"fengsui/gb28181"
 	"fengsui/gb28181/device"
 	"fengsui/sip/digest"
+	"fengsui/sip/intake"
 )
 
 // Ways in which an account proves itself.
@@ -28,11 +29,11 @@ type Account struct {
 	Follow     device.Follow // "" is the common rule
 	Approved   bool          // asked for only with Config.ApproveUnknown
 
-	// AnyRealm takes a response computed with another realm than ours, from
-	// devices that use a configured domain (signalling.md section 9, row 1).
-	AnyRealm bool
-	// KeepaliveExtends lets keepalives renew its registration (row 7).
+	// KeepaliveExtends lets keepalives renew its registration (signalling.md
+	// section 9, row 7).
 	KeepaliveExtends bool
+
+	anyRealm bool // see Config.AnyRealm
 }
 
 // Accounts knows the provisioned devices. It answers from memory: it is asked
@@ -62,10 +63,12 @@ type Config struct {
 	// MinExpires and MaxExpires bound what is granted, defaults 60 s and
 	// 86,400 s; a REGISTER that asks for nothing gets DefaultExpires, 3,600 s.
 	MinExpires, MaxExpires, DefaultExpires time.Duration
-	// AnyRealm and StrictUsername are tolerances for all devices: see
-	// Account.AnyRealm; and the username must be the device's ID, else any
-	// will do, since its password proves the device.
-	AnyRealm, StrictUsername bool
+	// AnyRealm says of which devices a response is taken that was computed with
+	// another realm than ours: some use a configured domain (row 1). nil: of none.
+	AnyRealm func(id gb28181.ID, userAgent string) bool
+	// StrictUsername: the username must be the device's ID; else any will do, since
+	// its password proves the device.
+	StrictUsername bool
 
 	// IsKeepalive reads a MESSAGE body; ok is false for any that is not a
 	// keepalive. nil: there are none.
@@ -76,6 +79,9 @@ type Config struct {
 	// Platform reports IDs of other platforms, whose keepalives are not the
 	// device table's and go on unanswered. nil: there are none.
 	Platform func(id gb28181.ID) bool
+	// First is told of a registration that is none's continuation, and reads the
+	// request before it returns; nil: nobody is.
+	First func(id gb28181.ID, r *intake.Request)
 	// Guard slows those who fail; nil: nobody is slowed.
 	Guard Guard
 }

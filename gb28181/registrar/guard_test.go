@@ -61,6 +61,7 @@ func TestTheGuardHearsOfFailuresUnderOurNonceOnly(t *testing.T) {
 	})
 }
 
+// Quirk: 10
 func TestAPausedDeviceIsChallengedAndThenNotAnswered(t *testing.T) {
 	w := &watch{paused: true}
 	run(t, func(c *registrar.Config) { c.Guard = w }, accounts{}, func(b *bench) {

@@ -113,6 +113,9 @@ func (g *Registrar) Register(r *intake.Request) intake.Answer {
 	if g.cfg.Guard != nil && g.cfg.Guard.Paused(p.ip, p.id, r.At) {
 		return intake.Answer{} // known or not: it is judged when the pause is over
 	}
+	if g.cfg.AnyRealm != nil && c.Realm != g.cfg.Domain {
+		acc.anyRealm = g.cfg.AnyRealm(id, borrowed(r.UserAgent))
+	}
 	why := refusal{CheckBadID, ""}
 	if bad != nil {
 		why.detail = bad.Error()
@@ -213,7 +216,7 @@ func (g *Registrar) verify(id gb28181.ID, acc *Account, c *digest.Credentials, p
 	realm := func() string { return strconv.Quote(clip([]byte(c.Realm))) }
 	username := func() string { return strconv.Quote(clip([]byte(c.Username))) }
 	right := g.proves(c, offered, password)
-	sameRealm := c.Realm == g.cfg.Domain || acc.AnyRealm || g.cfg.AnyRealm
+	sameRealm := c.Realm == g.cfg.Domain || acc.anyRealm
 	sameName := c.Username == string(id) || !g.cfg.StrictUsername
 	if right && sameRealm && sameName {
 		return refusal{}
@@ -303,6 +306,9 @@ func (g *Registrar) accept(id gb28181.ID, p peer, acc *Account, r *intake.Reques
 		uri := bytes.Clone(r.URI)
 		trace.Redact(uri)
 		g.log.Warn().Str("device", string(id)).Bytes("uri", uri).Msg("device registers at another server ID than ours")
+	}
+	if bound.First && g.cfg.First != nil {
+		g.cfg.First(id, r)
 	}
 	g.metrics.accepted.Inc()
 	return g.ok(id, r, expires)

@@ -40,7 +40,7 @@ type Confirmer interface {
 // Desk takes reports. Its methods may be called from any goroutine.
 type Desk struct {
 	// Set by New, never changed after.
-	zone    *time.Location
+	zone    func(device gb28181.ID) *time.Location
 	keep    Keeper
 	tell    Journal
 	confirm Confirmer
@@ -58,9 +58,10 @@ type answer struct {
 	body   manscdp.Answer
 }
 
-// New builds a desk that starts nothing. zone is that of the devices' times. reg
+// New builds a desk that starts nothing. zone is that of a
+// device's times. reg
 // may be nil.
-func New(zone *time.Location, keep Keeper, tell Journal, confirm Confirmer, log zerolog.Logger, reg prometheus.Registerer) *Desk {
+func New(zone func(device gb28181.ID) *time.Location, keep Keeper, tell Journal, confirm Confirmer, log zerolog.Logger, reg prometheus.Registerer) *Desk {
 	return &Desk{
 		zone: zone, keep: keep, tell: tell, confirm: confirm, log: log, m: newMetrics(reg),
 		answers: make(chan answer, maxAnswers), moved: make(map[gb28181.ID]gb28181.Position),
@@ -139,7 +140,7 @@ func (d *Desk) Alarm(device gb28181.ID, m *manscdp.Message) {
 	}
 	a := gb28181.Alarm{
 		Device: device, Channel: channel(device, n.DeviceID), Priority: n.Priority, Method: n.Method, Type: n.Type, EventType: n.EventType,
-		Name: manscdp.AlarmName(n.Method, n.Type), At: d.at(n.Time, now), ReceivedAt: now, Description: n.Description,
+		Name: manscdp.AlarmName(n.Method, n.Type), At: d.at(device, n.Time, now), ReceivedAt: now, Description: n.Description,
 		Longitude: n.Longitude, Latitude: n.Latitude,
 	}
 	id, kept := d.keep.SaveAlarm(a)
@@ -183,7 +184,7 @@ func (d *Desk) Position(device gb28181.ID, m *manscdp.Message) {
 	d.m.positions.WithLabelValues("unreadable").Add(float64(n.Skipped))
 	for _, p := range n.Positions {
 		d.position(gb28181.Position{
-			Device: device, Channel: channel(device, p.DeviceID), At: d.at(p.Time, now), ReceivedAt: now,
+			Device: device, Channel: channel(device, p.DeviceID), At: d.at(device, p.Time, now), ReceivedAt: now,
 			Longitude: p.Longitude, Latitude: p.Latitude, Speed: p.Speed, Direction: p.Direction, Altitude: p.Altitude, Height: p.Height,
 		})
 	}
@@ -219,8 +220,8 @@ func (d *Desk) tellMoved() {
 }
 
 // at is a device's time, or now when that cannot be.
-func (d *Desk) at(s string, now time.Time) time.Time {
-	if t, ok := manscdp.ParseTime(s, d.zone); ok && t.Before(now.Add(clockAhead)) && t.Year() >= 2000 {
+func (d *Desk) at(device gb28181.ID, s string, now time.Time) time.Time {
+	if t, ok := manscdp.ParseTime(s, d.zone(device)); ok && t.Before(now.Add(clockAhead)) && t.Year() >= 2000 {
 		return t
 	}
 	return now

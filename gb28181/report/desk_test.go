@@ -59,7 +59,7 @@ func desk(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
-		w.Desk = report.New(beijing, w, w, w, zerolog.Nop(), prometheus.NewRegistry())
+		w.Desk = report.New(func(gb28181.ID) *time.Location { return beijing }, w, w, w, zerolog.Nop(), prometheus.NewRegistry())
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- w.Run(ctx) }()
@@ -142,6 +142,8 @@ func TestAnAlarmByMessageIsConfirmed(t *testing.T) {
 func (w *world) Confirm2(id gb28181.ID, m *manscdp.Message) { w.Desk.Confirm(id, m) }
 
 // Signalling reference 3.11, both forms, and 9 row 43.
+//
+// Quirk: 43
 func TestPositionsAreKeptAndToldOnceASecond(t *testing.T) {
 	const flat = `<Notify><CmdType>MobilePosition</CmdType><SN>7</SN>%s<Time>2000-01-01T08:00:00</Time><Longitude>118.36</Longitude>` +
 		`<Latitude>31.33</Latitude><Speed>36.5</Speed><Direction>90</Direction><Altitude>12</Altitude></Notify>`

@@ -150,6 +150,8 @@ func answer(t *testing.T, body string, asked ...string) []setting.Setting {
 }
 
 // signalling.md section 9 row 28, and the other ways of section 3.12 in which answers deviate.
+//
+// Quirk: 28
 func TestAnswersOfOthersAreReadLeniently(t *testing.T) {
 	for body, want := range map[string]string{
 		`<BasicInfo><HeartBeatInterval>30</HeartBeatInterval></BasicInfo>`:                                             `BasicParam {"heart_beat_interval":30}`,
@@ -273,6 +275,8 @@ type nonsense struct{}
 
 // The password that some firmware tells with its parameters (signalling.md
 // section 9 row 52) does not outlive the reading, however it is written.
+//
+// Quirk: 52
 func TestAPasswordIsDroppedWhileItIsRead(t *testing.T) {
 	for _, body := range []string{
 		"<BasicParam><Name>n</Name><Password>s3cret</Password></BasicParam>",

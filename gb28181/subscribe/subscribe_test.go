@@ -303,6 +303,8 @@ func TestPeerOf2011IsSubscribedByPresence(t *testing.T) {
 }
 
 // Signalling reference 5.1 and section 9 row 42.
+//
+// Quirk: 42
 func TestNotifyIsMatchedByDialogThenByDevice(t *testing.T) {
 	script(t, subscribe.Config{}, func(t *testing.T, b *bench) {
 		b.renew(t)
@@ -559,6 +561,8 @@ func TestDevicesAreSubscribedToWhatIsConfiguredAndChosen(t *testing.T) {
 }
 
 // Signalling reference 9 row 42 and 3.7.1: reports come unasked, and as MESSAGE.
+//
+// Quirk: 42
 func TestReportsThatNobodyAskedForAreTaken(t *testing.T) {
 	script(t, subscribe.Config{}, func(t *testing.T, b *bench) {
 		var got []string

@@ -6,10 +6,12 @@ import (
 	"iter"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"fengsui/gb28181"
+	"fengsui/gb28181/quirk"
 	"fengsui/internal/api/fault"
 	"fengsui/internal/rights"
 	"fengsui/internal/store"
@@ -61,6 +63,9 @@ type deviceView struct {
 	Algorithms        []string    `json:"algorithms,omitempty"`
 	Follow            string      `json:"follow,omitempty"`
 	Tenant            string      `json:"tenant,omitempty"`
+	Quirks            []quirkOf   `json:"quirks,omitempty" doc:"how it is treated otherwise than the standard says, and why"`
+	QuirksByHand      []string    `json:"quirks_by_hand,omitempty" doc:"as set; - before one that it is not to have"`
+	Vendor            []vendorOf  `json:"vendor,omitempty" doc:"what it says beyond the standard: header fields, Info and ExtraInfo"`
 }
 
 // CatalogView is how much of a catalog has arrived.
@@ -98,10 +103,12 @@ func (s *Server) viewDevice(d deviceRow) deviceView {
 	if v.Kind == "" {
 		v.Kind = string(gb28181.KindGB28181)
 	}
+	s.viewTraits(&v, &d.live)
 	if !d.provisioned {
 		return v
 	}
 	k := d.kept
+	v.QuirksByHand = k.Quirks
 	if k.Name != "" {
 		v.Name = k.Name
 	}
@@ -145,6 +152,7 @@ type DeviceWords struct {
 	Algorithms     *[]string `json:"algorithms,omitempty" maxItems:"3" enum:"MD5,SHA-256,SM3" doc:"digest algorithms in the order offered"`
 	Follow         *string   `json:"follow,omitempty" enum:"port,probe,any,"`
 	Tenant         *string   `json:"tenant,omitempty" maxLength:"64"`
+	Quirks         *[]string `json:"quirks,omitempty" maxItems:"32" doc:"names of GET /api/v1/quirks, before all rules; - before one that it is not to have"`
 }
 
 type devicePatch struct {
@@ -312,6 +320,9 @@ func (s *Server) provisioned(id gb28181.ID, name string) (*deviceOutput, error) 
 	if s.svc.Attempts != nil {
 		s.svc.Attempts.Forget(string(id))
 	}
+	if s.svc.Traits != nil {
+		s.svc.Traits.Changed(id)
+	}
 	d, err := s.device(string(id))
 	if err != nil {
 		return nil, err
@@ -337,6 +348,13 @@ func (w *DeviceWords) apply(k *store.Device) error {
 	}
 	if w.Algorithms != nil {
 		k.Algorithms = *w.Algorithms
+	}
+	if w.Quirks != nil {
+		hand, err := quirk.ParseHand(*w.Quirks)
+		if err != nil {
+			return fault.Invalid("body.quirks", strings.Join(*w.Quirks, " "), "%v", err)
+		}
+		k.Quirks = hand.Words()
 	}
 	if w.Allow != nil {
 		k.Allow = nil

@@ -63,6 +63,8 @@ func TestAlarmsAreListedAcknowledgedAndExported(t *testing.T) {
 }
 
 // Section 9 row 43: what is of a small device as a whole is of its channels too.
+//
+// Quirk: 43
 func TestPositionsOfADeviceAreThoseOfItsChannels(t *testing.T) {
 	h := build(t)
 	h.online(cam)

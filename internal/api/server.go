@@ -52,6 +52,7 @@ type Services struct {
 	Records       Records
 	Streams       Streams
 	Settings      Settings
+	Traits        Traits
 	Trace         Trace
 	Events        Events
 	Timeline      Timeline
@@ -135,6 +136,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addProfiles()
 	s.addLeaks()
 	s.addDevices()
+	s.addQuirks()
 	s.addChannels()
 	s.addRecords()
 	s.addStreams()

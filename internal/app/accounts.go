@@ -6,8 +6,9 @@ import (
 	"strings"
 
 	"fengsui/gb28181"
-	"fengsui/gb28181/device"
+	"fengsui/gb28181/quirk"
 	"fengsui/gb28181/registrar"
+	"fengsui/gb28181/traits"
 	"fengsui/internal/store"
 )
 
@@ -18,27 +19,30 @@ type accounts struct {
 	// open reports whether there is a common password, by which every ID may
 	// register: then there is nothing to hide, and new cameras must get what
 	// they can compute.
-	open func() bool
+	open   func() bool
+	traits *traits.Book
 }
 
 func (a *App) accounts() accounts {
-	return accounts{a.store, a.secrets.cluster, func() bool { return a.SIPPassword() != "" }}
+	return accounts{a.store, a.secrets.cluster, func() bool { return a.SIPPassword() != "" }, a.traits}
 }
 
 // Account is what is provisioned for an ID. An ID that is not known is offered
 // the algorithms that a known one in its place might have.
 func (a accounts) Account(id gb28181.ID) (registrar.Account, bool) {
 	d, ok := a.store.Provisioned(id)
-	if !ok {
-		if a.open() {
-			return registrar.Account{}, false
-		}
+	q := a.traits.Of(id)
+	switch {
+	case !ok && !a.open():
 		d.Algorithms = a.pretended(id)
+	case !ok && q == 0:
+		return registrar.Account{}, false
 	}
 	algorithms, _ := parseAlgorithms(d.Algorithms) // checked when they were stored
 	return registrar.Account{
 		Password: d.Password, Auth: d.Auth, Allow: d.Allow, Algorithms: algorithms,
-		Follow: device.Follow(d.Follow), Approved: d.Approved, Transport: d.Transport, Edition: d.Edition,
+		Follow: followOf(&d, q), Approved: d.Approved, Transport: d.Transport, Edition: editionOf(&d, q),
+		KeepaliveExtends: q.Has(quirk.KeepaliveExtends),
 	}, ok
 }
 

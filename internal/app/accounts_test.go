@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"fengsui/gb28181"
+	"fengsui/gb28181/traits"
 	"fengsui/internal/store"
 	"fengsui/sip/digest"
 )
@@ -38,7 +39,7 @@ func TestUnknownIDsAreOfferedWhatKnownOnesAre(t *testing.T) {
 		}
 		return nil
 	})
-	shut := accounts{s, []byte("key"), func() bool { return false }}
+	shut := accounts{s, []byte("key"), func() bool { return false }, traits.New(hands{s}, nil, nil)}
 	own := 0
 	for i := range 3000 {
 		id := gb28181.ID(fmt.Sprintf("3402000000139%07d", i))
@@ -58,7 +59,7 @@ func TestUnknownIDsAreOfferedWhatKnownOnesAre(t *testing.T) {
 	}
 
 	// With a common password every ID may register, by the common algorithms.
-	open := accounts{s, []byte("key"), func() bool { return true }}
+	open := accounts{s, []byte("key"), func() bool { return true }, traits.New(hands{s}, nil, nil)}
 	for i := range 100 {
 		if a, _ := open.Account(gb28181.ID(fmt.Sprintf("3402000000139%07d", i))); a.Algorithms != nil {
 			t.Fatalf("a new camera is offered %v", a.Algorithms)

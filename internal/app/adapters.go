@@ -12,6 +12,7 @@ import (
 	"fengsui/gb28181"
 	"fengsui/gb28181/manscdp"
 	"fengsui/gb28181/play"
+	"fengsui/gb28181/quirk"
 	"fengsui/gb28181/subscribe"
 	"fengsui/internal/api"
 	"fengsui/media"
@@ -158,6 +159,13 @@ func (a *App) playSettings(id gb28181.ID) play.Settings {
 	s := play.Settings{Password: a.devicePassword(id)}
 	if d, ok := a.store.Provisioned(id); ok {
 		s.Transport, s.Mode = d.MediaTransport, d.MediaMode
+	}
+	q := a.traits.Of(id)
+	if s.Transport == "" && q.Has(quirk.MediaTCP) {
+		s.Transport = "tcp-passive"
+	}
+	if s.Mode == "" && q.Has(quirk.MediaRange) {
+		s.Mode = "range"
 	}
 	return s
 }

@@ -30,6 +30,7 @@ import (
 	"fengsui/gb28181/registrar"
 	"fengsui/gb28181/report"
 	"fengsui/gb28181/subscribe"
+	"fengsui/gb28181/traits"
 	"fengsui/gb28181/upgrade"
 	"fengsui/internal/api"
 	"fengsui/internal/lease"
@@ -89,6 +90,7 @@ type App struct {
 	command   *command.Commander
 	catalog   *catalog.Catalog
 	records   *records.Records
+	traits    *traits.Book
 	subscribe *subscribe.Subscriptions
 	report    *report.Desk
 	upgrade   *upgrade.Table
@@ -165,6 +167,11 @@ func (a *App) buildSignalling() (err error) {
 	a.table = device.New(device.Config{
 		Interval: cfg.Keepalive.Interval, Missed: cfg.Keepalive.Missed, Follow: device.Follow(cfg.SIP.Follow), Moved: a.guard.Moved,
 	}, device.ProberFunc(a.probe), a.journal, a.part("device"), a.registry)
+	rules, err := loadQuirks(cfg)
+	if err != nil {
+		return err
+	}
+	a.traits = traits.New(hands{a.store}, rules, a.registry)
 	a.attempts = registrar.NewAttempts(attemptRows)
 	algorithms, err := parseAlgorithms(cfg.SIP.DigestAlgorithms)
 	if err != nil {
@@ -173,7 +180,7 @@ func (a *App) buildSignalling() (err error) {
 	reg := registrar.New(registrar.Config{
 		ID: id, Domain: cfg.SIP.SIPDomain(), Password: a.SIPPassword, ApproveUnknown: cfg.SIP.ApproveUnknown,
 		Algorithms: algorithms, QOP: cfg.SIP.QOP == "auth", Zone: a.zone, IsKeepalive: manscdp.ScanKeepalive, EmptyKeepalive: true,
-		Guard: a.guard,
+		Guard: a.guard, AnyRealm: a.anyRealm, First: a.registered,
 	}, a.table, a.accounts(), digest.NewNonces(a.secrets.cluster, nonceLifetime), a.attempts, a.part("registrar"), a.registry)
 
 	a.intake = intake.New(intake.Config{
@@ -189,19 +196,19 @@ func (a *App) buildSignalling() (err error) {
 	}
 	a.endpoint, err = sip.New(sip.Config{
 		ID: cfg.SIP.ID, Domain: cfg.SIP.SIPDomain(), UserAgent: "Fengsui", Listeners: listeners,
-		MaxBodies: int64(cfg.SIP.Guard.Bodies), Reuse: a.reuse,
+		MaxBodies: int64(cfg.SIP.Guard.Bodies), Reuse: a.reuse, URIHost: a.uriHost,
 	}, a.intake, reg, a.part("sip"), a.registry)
 	if err != nil {
 		return err
 	}
-	a.command = command.New(command.Config{Rate: cfg.SIP.QueryRate, Busy: a.intake.Busy, Secret: a.devicePassword, Rhythm: a.table.SetRhythm, Reuse: a.reuse}, a.endpoint, a.table, a.part("command"), a.registry)
-	a.catalog = catalog.New(catalog.Config{Self: id}, a.command, a.store, a.part("catalog"), a.registry)
-	a.records = records.New(records.Config{Zone: a.zone}, a.command, a.part("records"), a.registry)
+	a.command = command.New(command.Config{Rate: cfg.SIP.QueryRate, Busy: a.intake.Busy, Secret: a.devicePassword, Rhythm: a.table.SetRhythm, Quirks: a.traits.Of, Reuse: a.reuse}, a.endpoint, a.table, a.part("command"), a.registry)
+	a.catalog = catalog.New(catalog.Config{Self: id, AnyType: a.anyType}, a.command, a.store, a.part("catalog"), a.registry)
+	a.records = records.New(records.Config{Zone: a.zone, ZoneOf: a.zoneOf}, a.command, a.part("records"), a.registry)
 	a.subscribe = subscribe.New(subscribe.Config{
 		On: subscribedKinds(&cfg.Subscribe), Interval: cfg.Subscribe.Interval, Pace: a.command.Pace, Secret: a.devicePassword,
 	}, subscribe.Over(a.endpoint), a.table, a.part("subscribe"), a.registry)
 	a.upgrade = upgrade.New(a.table, a.orderUpgrade, a.journal, a.part("upgrade"), a.registry)
-	a.report = report.New(a.zone, a.store, a.journal, a.command, a.part("report"), a.registry)
+	a.report = report.New(a.zoneOf, a.store, a.journal, a.command, a.part("report"), a.registry)
 	return nil
 }
 
@@ -240,7 +247,7 @@ func (a *App) buildFace() (err error) {
 		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, Commands: a.command, System: a, Leases: a.book, Flight: a.flight,
 		FLV: a.flv, Metrics: counted{a.registry},
 	}
-	services.Settings, services.Upgrades = a.command, a.upgrade
+	services.Settings, services.Upgrades, services.Traits = a.command, a.upgrade, a
 	if a.whep != nil {
 		services.WHEP = offers{a.whep}
 	}

@@ -132,6 +132,7 @@ func (a *App) known(id gb28181.ID, f flow.Flow) bool {
 func (a *App) heard(id gb28181.ID, by shadow.Evidence, r *sip.Request, m *manscdp.Message) {
 	a.table.Heard(id, by, r.Flow, r.At)
 	a.command.Learn(id, m)
+	a.told(id, r, m)
 }
 
 // deviceChanged follows a device's life: it runs outside the table's locks, in
@@ -142,9 +143,11 @@ func (a *App) deviceChanged(c device.Change) {
 		a.leave(id, "the device was removed")
 		a.subscribe.Remove(id)
 		a.catalog.Forget(id)
+		a.traits.Forget(id)
 		a.store.ForgetRegistration(id)
 		return
 	}
+	a.characterise(&c.Device)
 	if c.First {
 		a.command.Survey(id)
 		a.play.DeviceAnew(id)

@@ -14,11 +14,11 @@ import (
 
 // live are the keys, and the groups of keys, that Reload applies; any other
 // needs a restart.
-var live = []string{"log.level", "sip.password", "http.tls.cert", "http.tls.key", "sip.guard."}
+var live = []string{"log.level", "sip.password", "http.tls.cert", "http.tls.key", "sip.guard.", "quirks.file"}
 
 // Reload applies what can change while the server runs: the log level, the
-// common device password, all of sip.guard, the certificate of the console (read
-// again even if its path stayed). It says which changed keys wait for a restart. On error
+// common device password, all of sip.guard, the rules of quirks and the certificate
+// of the console (both read again even if their paths stayed). It says which changed keys wait for a restart. On error
 // nothing has changed.
 func (a *App) Reload(next configs.Config) (waiting []string, err error) {
 	changed := configs.Changed(&a.cfg, &next)
@@ -26,6 +26,10 @@ func (a *App) Reload(next configs.Config) (waiting []string, err error) {
 		if !slices.ContainsFunc(live, func(l string) bool { return key == l || strings.HasSuffix(l, ".") && strings.HasPrefix(key, l) }) {
 			waiting = append(waiting, key)
 		}
+	}
+	rules, err := loadQuirks(&next)
+	if err != nil {
+		return nil, err
 	}
 	if (next.HTTP.TLS.Cert != "") != (a.cfg.HTTP.TLS.Cert != "") {
 		waiting = append(waiting, "http.tls.cert") // between HTTP and HTTPS there is a new listener
@@ -39,6 +43,7 @@ func (a *App) Reload(next configs.Config) (waiting []string, err error) {
 		return nil, fmt.Errorf("log.level: %w", err)
 	}
 	zerolog.SetGlobalLevel(level)
+	a.useQuirks(rules)
 	if next.SIP.Password != nil {
 		a.sipPassword.Store(next.SIP.Password)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"fengsui/gb28181"
 	"fengsui/gb28181/device"
+	"fengsui/gb28181/quirk"
 	"fengsui/internal/api"
 	"fengsui/internal/store"
 )
@@ -132,9 +133,9 @@ func (a *App) restoreDevices(ctx context.Context) (int, error) {
 	saved := make([]device.Saved, 0, batch)
 	err := a.store.EachRegistration(ctx, func(r store.Registration) error {
 		d := fromRecord(r)
-		if p, ok := a.store.Provisioned(r.ID); ok {
-			d.Follow, d.KeepTransport = device.Follow(p.Follow), p.Transport != ""
-		}
+		p, _ := a.store.Provisioned(r.ID)
+		q, _ := a.traits.Learn(&d.Device)
+		d.Follow, d.KeepTransport, d.KeepaliveExtends = followOf(&p, q), p.Transport != "", q.Has(quirk.KeepaliveExtends)
 		if saved = append(saved, d); len(saved) == batch {
 			a.table.Restore(saved)
 			saved = saved[:0]

@@ -42,6 +42,12 @@ type Device struct {
 	// Follow is port, probe or any; "" = as configured.
 	Follow string
 	Tenant string
+	// Quirks are names of package quirk, "-" before one that it is not to have.
+	Quirks []string
+	// Note is off, log or enforce, for the digests of its requests; "" = as
+	// configured. NoteAlgorithm is MD5, SHA-1, SHA-256 or SM3, "" = that of its
+	// edition. NoteSeed is the secret of them, "" = the common one.
+	Note, NoteAlgorithm, NoteSeed string
 	// Approved is false for one that must not register yet.
 	Approved  bool
 	CreatedAt time.Time
@@ -140,11 +146,12 @@ func (s *Store) putDevice(ctx context.Context, verb string, d Device) error {
 	s.mu.Lock() // over the write, so that memory and disk change in the same order
 	defer s.mu.Unlock()
 	_, err := s.write.ExecContext(ctx, verb+` INTO devices (id, name, kind, password, auth, allow, transport, edition,
-		media_transport, media_mode, algorithms, follow, tenant, approved, created_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		media_transport, media_mode, algorithms, follow, tenant, approved, created_at, updated_at,
+		quirks, note, note_algorithm, note_seed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		string(d.ID), d.Name, string(d.Kind), s.seal.seal(d.Password, "device "+string(d.ID)), d.Auth, strings.Join(allow, " "), d.Transport,
 		d.Edition.String(), d.MediaTransport, d.MediaMode, strings.Join(d.Algorithms, " "), d.Follow, d.Tenant, flag(d.Approved),
-		millis(d.CreatedAt), millis(d.UpdatedAt))
+		millis(d.CreatedAt), millis(d.UpdatedAt),
+		strings.Join(d.Quirks, " "), d.Note, d.NoteAlgorithm, s.seal.seal(d.NoteSeed, "note of "+string(d.ID)))
 	if err == nil {
 		s.keep(d)
 	}
@@ -200,7 +207,8 @@ func (s *Store) checkKey(ctx context.Context) error {
 // are. Call it once, after Open and before anything asks for a device.
 func (s *Store) LoadDevices(ctx context.Context) (int, error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT id, name, kind, password, auth, allow, transport, edition,
-		media_transport, media_mode, algorithms, follow, tenant, approved, created_at, updated_at FROM devices`)
+		media_transport, media_mode, algorithms, follow, tenant, approved, created_at, updated_at,
+		quirks, note, note_algorithm, note_seed FROM devices`)
 	if err != nil {
 		return 0, fmt.Errorf("read devices: %w", err)
 	}
@@ -222,11 +230,11 @@ func (s *Store) LoadDevices(ctx context.Context) (int, error) {
 
 func (s *Store) scanDevice(rows *sql.Rows) (Device, error) {
 	var d Device
-	var sealed []byte
-	var allow, edition, algorithms string
+	var sealed, seed []byte
+	var allow, edition, algorithms, quirks string
 	var created, updated int64
 	err := rows.Scan(&d.ID, &d.Name, &d.Kind, &sealed, &d.Auth, &allow, &d.Transport, &edition, &d.MediaTransport, &d.MediaMode,
-		&algorithms, &d.Follow, &d.Tenant, &d.Approved, &created, &updated)
+		&algorithms, &d.Follow, &d.Tenant, &d.Approved, &created, &updated, &quirks, &d.Note, &d.NoteAlgorithm, &seed)
 	if err != nil {
 		return d, err
 	}
@@ -235,6 +243,9 @@ func (s *Store) scanDevice(rows *sql.Rows) (Device, error) {
 	if algorithms != "" {
 		d.Algorithms = strings.Fields(algorithms)
 	}
+	if quirks != "" {
+		d.Quirks = strings.Fields(quirks)
+	}
 	var errs []error
 	for _, text := range strings.Fields(allow) {
 		p, err := netip.ParsePrefix(text)
@@ -242,5 +253,7 @@ func (s *Store) scanDevice(rows *sql.Rows) (Device, error) {
 		d.Allow = append(d.Allow, p)
 	}
 	d.Password, err = s.seal.open(sealed, "device "+string(d.ID))
+	errs = append(errs, err)
+	d.NoteSeed, err = s.seal.open(seed, "note of "+string(d.ID))
 	return d, errors.Join(append(errs, err)...)
 }

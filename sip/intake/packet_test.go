@@ -62,6 +62,7 @@ func TestRegisterIsAnsweredWhereItComesIn(t *testing.T) {
 	})
 }
 
+// Quirk: 37
 func TestRetransmissionGetsTheSameBytesAndHasNoSecondEffect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, intake.Config{})

@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"bytes"
+	"iter"
 	"time"
 
 	"fengsui/sip/flow"
@@ -53,6 +55,31 @@ type Request struct {
 	from, to, cseq []byte
 	top            via
 	unasked        bool // the top Via's rport is of the repair
+}
+
+// Fields yields the header fields as they were sent, folded lines as several.
+func (r *Request) Fields() iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		rest := r.Raw
+		for line := 0; len(rest) > 0; line++ {
+			end := bytes.IndexByte(rest, '\n')
+			if end < 0 {
+				end = len(rest) - 1
+			}
+			text := bytes.TrimRight(rest[:end+1], "\r\n")
+			rest = rest[end+1:]
+			if len(text) == 0 {
+				return // the body
+			}
+			name, value, ok := bytes.Cut(text, []byte{':'})
+			if line == 0 || !ok {
+				continue
+			}
+			if !yield(string(bytes.TrimSpace(name)), string(bytes.TrimSpace(value))) {
+				return
+			}
+		}
+	}
 }
 
 // Address is what identifies a peer in From or To.

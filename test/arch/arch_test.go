@@ -16,12 +16,12 @@ const module = "fengsui/"
 
 // levels lists every package of the house by its level; a trailing /... takes a subtree.
 var levels = [][]string{
-	0: {"gb28181", "gb28181/manscdp", "gb28181/setting", "gb28181/mansrtsp", "gb28181/ptz", "gb28181/gbsdp", "sip/digest", "media", "media/ps",
+	0: {"gb28181", "gb28181/manscdp", "gb28181/setting", "gb28181/mansrtsp", "gb28181/ptz", "gb28181/gbsdp", "gb28181/quirk", "sip/digest", "media", "media/ps",
 		"shadow", "shadow/breaker", "shadow/health", "configs", "gb28181/agenda", "media/mediatest", "internal/reuse", "internal/rights"},
 	1: {"sip/intake", "sip", "sip/flow", "sip/guard", "sip/trace", "sip/siptest", "media/rtp", "media/engine", "media/out/...",
 		"media/record", "shadow/journal", "shadow/hub", "hiksdk/abi", "internal/store", "internal/telemetry",
 		"internal/mmsg", "internal/epoll", "internal/lease", "internal/backup"},
-	2: {"gb28181/device", "gb28181/registrar", "gb28181/catalog", "gb28181/command", "gb28181/subscribe", "gb28181/report", "gb28181/play", "gb28181/records", "gb28181/upgrade",
+	2: {"gb28181/device", "gb28181/registrar", "gb28181/catalog", "gb28181/command", "gb28181/subscribe", "gb28181/report", "gb28181/traits", "gb28181/play", "gb28181/records", "gb28181/upgrade",
 		"gb28181/cascade", "hiksdk", "internal/cluster"},
 	3: {"internal/api/...", "web", "internal/sim/..."},
 	4: {"internal/app"},
@@ -34,6 +34,7 @@ var sideways = map[string][]string{
 	"gb28181/manscdp":     {"gb28181"},
 	"gb28181/setting":     {"gb28181", "gb28181/manscdp", "shadow"},
 	"gb28181/gbsdp":       {"gb28181"},
+	"gb28181/quirk":       {"gb28181"},
 	"media/ps":            {"media"},
 	"configs":             {"gb28181"},
 	"sip":                 {"sip/flow", "sip/intake", "sip/trace"},

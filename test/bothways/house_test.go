@@ -116,6 +116,7 @@ func open(t *testing.T, s *setting, direct bool) *house {
 	cfg := s.registrar
 	cfg.ID, cfg.Guard, cfg.IsKeepalive = serverID, g, manscdp.ScanKeepalive
 	cfg.Password = func() string { return password }
+	cfg.AnyRealm = func(id gb28181.ID, _ string) bool { return strings.HasSuffix(string(id), "5") }
 	cfg.Platform = func(id gb28181.ID) bool { return id == platformID }
 	r := registrar.New(cfg, h.table, accounts{}, digest.NewNonces([]byte("0123456789abcdef"), 0), h.attempts, log, metrics)
 	h.below.Registrar, h.above.Registrar = r, r

@@ -49,7 +49,7 @@ func (accounts) Account(id gb28181.ID) (registrar.Account, bool) {
 	case '4':
 		acc.Transport = flow.TCP
 	case '5':
-		acc.AnyRealm, acc.KeepaliveExtends = true, true
+		acc.KeepaliveExtends = true // and any realm, see anyRealm
 	case '6':
 		acc.Algorithms, acc.Follow = []digest.Algorithm{digest.SM3}, device.FollowPort
 	case '7':

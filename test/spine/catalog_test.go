@@ -131,6 +131,8 @@ func TestTheTreeHasTheLevelsOfTheCatalog(t *testing.T) {
 }
 
 // Section 9 row 20: a report of one item is not a catalog of one item.
+//
+// Quirk: 20
 func TestAnUnsolicitedItemRemovesNothing(t *testing.T) {
 	t.Parallel()
 	h := open(t)

@@ -48,6 +48,8 @@ func TestDevicesOverIPv6RegisterAndPlay(t *testing.T) {
 
 // User pain 2 and section 9 row 48: each device sees the address of the listener
 // it registered at.
+//
+// Quirk: 48
 func TestEachListenerHasItsOwnAdvertisedAddress(t *testing.T) {
 	t.Parallel()
 	const outside = "203.0.113.7"

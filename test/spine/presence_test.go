@@ -116,6 +116,7 @@ func keepalive(d *siptest.Device) int {
 // Section 9 row 5: the binding follows a keepalive as the rule says.
 //
 // Conformance: server Notify/Keepalive 2016 2022
+// Quirk: 5
 func TestBindingsFollowKeepalives(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -249,6 +250,8 @@ func fallSilent(t *testing.T, transport string) {
 }
 
 // Section 9 row 9: registers, sends no keepalive, answers questions.
+//
+// Quirk: 9
 func TestADeviceThatAnswersProbesStaysOnline(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(c *configs.Config) { c.Keepalive = configs.Keepalive{Interval: time.Second, Missed: 2} })
@@ -363,6 +366,8 @@ func TestAChannelThatGoesOffIsShownAtOnce(t *testing.T) {
 
 // A restart is no reason to call anybody offline, and no device has to register
 // again for it (section 9 row 6).
+//
+// Quirk: 6
 func TestARestartKeepsDevicesAndChannels(t *testing.T) {
 	t.Parallel()
 	h := open(t)

@@ -90,6 +90,8 @@ func TestEveryQuirkHasARow(t *testing.T) {
 
 // Over UDP and TCP, each device with a quirk ends online, with its catalog, and its picture plays
 // or fails with what a person needs to know.
+//
+// Quirk: 2 3 4 5 9 12 14 16 17 18 19 25 27 28 30 32 34 37 38 39 45 49 51 52
 func TestDevicesWithQuirksWork(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(c *configs.Config) { c.Media.PacketTimeout = 8 * time.Second })

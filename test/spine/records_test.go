@@ -43,6 +43,8 @@ func (h *house) recordings(s *sim.Sim, query string) (v recordsView) {
 
 // Section 9 row 25: long lists come in thousands of messages, of which some are
 // lost for good.
+//
+// Quirk: 25
 func TestAListOfTenThousandRecordingsIsComplete(t *testing.T) {
 	t.Parallel()
 	const all = 10_000

@@ -145,6 +145,7 @@ func TestNoSecretIsLoggedOrTraced(t *testing.T) {
 //
 // Conformance: server Response/ConfigDownload/BasicParam 2016 2022
 // Conformance: server Control/DeviceConfig/BasicParam 2016 2022
+// Quirk: 52
 func TestASIPPasswordInBasicParamGoesNowhere(t *testing.T) {
 	t.Parallel()
 	const own, wanted = "Told-By-The-Device-1", "Wanted-By-A-Person-2"

@@ -1020,6 +1020,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/quirks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ways in which devices can be treated otherwise than the standard says
+         * @description Give them to a device with PATCH /api/v1/devices/{device} {"quirks"}, or by rules in quirks.yaml. For all who are signed in.
+         */
+        get: operations["list-quirks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/roles": {
         parameters: {
             query?: never;
@@ -2054,6 +2074,8 @@ export interface components {
             name?: string;
             /** @description empty = the common password; never given back */
             password?: string;
+            /** @description names of GET /api/v1/quirks, before all rules; - before one that it is not to have */
+            quirks?: string[];
             tenant?: string;
             /**
              * @description the one it must register by; empty = any
@@ -2083,6 +2105,8 @@ export interface components {
             name?: string;
             /** @description empty = the common password; never given back */
             password?: string;
+            /** @description names of GET /api/v1/quirks, before all rules; - before one that it is not to have */
+            quirks?: string[];
             tenant?: string;
             /**
              * @description the one it must register by; empty = any
@@ -2134,6 +2158,10 @@ export interface components {
             password_set: boolean;
             /** @description added by a person */
             provisioned: boolean;
+            /** @description how it is treated otherwise than the standard says, and why */
+            quirks?: components["schemas"]["QuirkOf"][] | null;
+            /** @description as set; - before one that it is not to have */
+            quirks_by_hand?: string[] | null;
             /**
              * Format: date-time
              * @example 2026-11-20T08:00:00.000Z
@@ -2164,6 +2192,8 @@ export interface components {
             /** @description udp, tcp or tls; empty before the first REGISTER */
             transport: string;
             user_agent: string;
+            /** @description what it says beyond the standard: header fields, Info and ExtraInfo */
+            vendor?: components["schemas"]["VendorOf"][] | null;
         };
         DutyView: {
             /** @description alarm input */
@@ -2842,6 +2872,21 @@ export interface components {
              */
             stops_at?: string;
         };
+        QuirkListBody: {
+            items: components["schemas"]["QuirkView"][] | null;
+            /** Format: int64 */
+            total: number;
+        };
+        QuirkOf: {
+            name: string;
+            /** @description the rule that gives it, or that it was set by hand */
+            why: string;
+        };
+        QuirkView: {
+            /** @description what the server then does */
+            does: string;
+            name: string;
+        };
         RecordView: {
             address: string;
             /** @description as the device sent it */
@@ -3392,6 +3437,17 @@ export interface components {
             password_at?: string;
             roles: string[];
             username: string;
+        };
+        VendorOf: {
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            at: string;
+            /** @description method or CmdType */
+            in: string;
+            name: string;
+            value: string;
         };
         WatchInputBody: {
             /**
@@ -5748,6 +5804,35 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-quirks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuirkListBody"];
                 };
             };
             /** @description Error */
