@@ -37,6 +37,7 @@ type Catalog struct {
 	jobs    atomic.Uint64 // IDs given out
 	running atomic.Int64
 	agenda  *agenda.Agenda[*entry]
+	unkept  unkept
 
 	mu       sync.RWMutex // guards devices and watchers
 	devices  map[gb28181.ID]*entry
@@ -95,6 +96,7 @@ func New(cfg Config, ask Asker, keep Keeper, log zerolog.Logger, reg prometheus.
 		seed:    maphash.MakeSeed(),
 		agenda:  agenda.New[*entry](),
 		devices: make(map[gb28181.ID]*entry),
+		unkept:  unkept{wake: make(chan struct{}, 1), entries: make(map[*entry]struct{})},
 	}
 	// Answers to a former process are not taken for ours.
 	c.sn.Store(rand.Uint32N(1 << 20))
@@ -113,7 +115,10 @@ func (c *Catalog) OnChange(fn func(device gb28181.ID, d Diff)) {
 
 // Run sends the queries and keeps the times until ctx ends. Call it exactly once.
 func (c *Catalog) Run(ctx context.Context) error {
+	var rekeeping sync.WaitGroup
+	rekeeping.Go(func() { c.rekeep(ctx) })
 	c.agenda.Work(ctx, c.cfg.Workers, c.due)
+	rekeeping.Wait()
 	return nil
 }
 
@@ -305,6 +310,7 @@ func (c *Catalog) tell(e *entry, d Diff) {
 		}
 		if !ok {
 			c.m.dropped.WithLabelValues("saves").Inc()
+			c.unkept.add(e)
 		}
 	}
 	c.mu.RLock()

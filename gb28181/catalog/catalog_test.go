@@ -39,6 +39,7 @@ type bench struct {
 	sns     []int
 	answers []func(sn int) error // one per query; the last for all further ones
 	saved   map[gb28181.ID]gb28181.Channel
+	full    bool // the keeper has no room
 	diffs   []catalog.Diff
 }
 
@@ -60,7 +61,30 @@ func (b *bench) queries() int {
 	return len(b.asked)
 }
 
+func (b *bench) room() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.full
+}
+
+func (b *bench) fill(full bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.full = full
+}
+
+func (b *bench) ReplaceChannels(device gb28181.ID, channels []gb28181.Channel) bool {
+	if !b.room() {
+		return false
+	}
+	clear(b.saved)
+	return b.SaveChannels(device, channels)
+}
+
 func (b *bench) SaveChannels(_ gb28181.ID, channels []gb28181.Channel) bool {
+	if !b.room() {
+		return false
+	}
 	for _, ch := range channels {
 		b.saved[ch.ID] = ch
 	}
@@ -68,6 +92,9 @@ func (b *bench) SaveChannels(_ gb28181.ID, channels []gb28181.Channel) bool {
 }
 
 func (b *bench) DropChannels(_ gb28181.ID, ids []gb28181.ID) bool {
+	if !b.room() {
+		return false
+	}
 	for _, id := range ids {
 		delete(b.saved, id)
 	}
@@ -691,6 +718,39 @@ func TestTreeLevels(t *testing.T) {
 		b.notify(parent)
 		if got := level(string(nvr) + "/34020000001180000099"); !slices.Equal(got, []string{"channel " + ch(5) + " 0"}) {
 			t.Errorf("re-linked: %v", got)
+		}
+	})
+}
+
+// The database is slow or its disk full: what could not be kept is, as soon as
+// there is room.
+func TestWhatCouldNotBeKeptIsKeptLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, catalog.Config{})
+		b.answers = append(b.answers, b.whole(camera(0), camera(1), camera(2)))
+		b.sync(t)
+		if len(b.saved) != 3 {
+			t.Fatalf("kept %v", b.saved)
+		}
+		b.fill(true)
+		gone, renamed, added := camera(0), camera(1), camera(7)
+		gone.Event, renamed.Event, added.Event = "DEL", "UPDATE", "ADD"
+		renamed.Name = "新名"
+		b.notify(gone, renamed, added)
+		time.Sleep(time.Minute)
+		if _, there := b.saved[gone.DeviceID]; !there {
+			t.Fatal("the keeper was full and kept a change")
+		}
+		b.fill(false)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		want := map[gb28181.ID]string{renamed.DeviceID: "新名", camera(2).DeviceID: camera(2).Name, added.DeviceID: added.Name}
+		got := map[gb28181.ID]string{}
+		for id, ch := range b.saved {
+			got[id] = ch.Name
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Error(d)
 		}
 	})
 }

@@ -15,11 +15,13 @@ type Asker interface {
 	Ask(ctx context.Context, device gb28181.ID, target string, sn int) error
 }
 
-// Keeper keeps channels durably. Both calls must not block; false means that
-// something was dropped.
+// Keeper keeps channels durably. No call may block; false means that something
+// was dropped. ReplaceChannels makes the given ones the only ones of a device: it
+// is how what was dropped is kept later.
 type Keeper interface {
 	SaveChannels(device gb28181.ID, channels []gb28181.Channel) bool
 	DropChannels(device gb28181.ID, ids []gb28181.ID) bool
+	ReplaceChannels(device gb28181.ID, channels []gb28181.Channel) bool
 }
 
 // Config is what the catalog can be told. The zero value of a field is its default.

@@ -43,7 +43,7 @@ func profiles() []profile {
 		{"block", "where goroutines wait for each other", true},
 		{"cpu", "where processor time goes; labels kind and owner say for whom", true},
 		{"goroutine", "all goroutines; labels kind and owner say whom they serve", false},
-		{"heap", "memory that lives, by where it was allocated (sampled)", false},
+		{"heap", "memory that lives, by where it was allocated (sampled); gc=1 collects first", false},
 		{"mutex", "which locks are waited for", true},
 		{"threadcreate", "what made the process start threads", false},
 	}
@@ -145,6 +145,9 @@ func (s *Server) takeProfile(ctx context.Context, to io.Writer, name string, q u
 		return 0, err
 	}
 	if !wanted.recorded {
+		if name == "heap" && q.Get("gc") != "" {
+			runtime.GC()
+		}
 		return debug, pprof.Lookup(name).WriteTo(to, debug)
 	}
 	if !s.recording.TryLock() {

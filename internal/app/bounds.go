@@ -92,7 +92,7 @@ var bounds = []bound{
 	{"sip.partial", "bytes of unfinished messages over 64 KiB", "256 MiB", "", "the connection is closed", "fengsui_sip_connections_closed_total", "reason", "memory", "sip/intake TestConnectionsEnd"},
 	{"sip.sources", "peers that the SIP library knows by a UDP socket", "8,192", "", "it forgets all and learns anew", "fengsui_sip_handovers_total", "", "", "sip TestTheLibraryForgetsSources"},
 	{"sip.storm", "datagrams of strangers while more comes in than is handled", "one in 2 to 64", "", "dropped unread", "fengsui_sip_storm_dropped_total", "", "", "sip/intake TestInAStormRegisteredDevicesGoFirst"},
-	{"store.rows", "rows that wait to be written", "262,144", "", "the newest is dropped; one that replaces a waiting row is taken", "fengsui_store_dropped_rows_total", "", "", "internal/store TestFullQueueDropsCountsAndStillReplacesWhatWaits"},
+	{"store.rows", "rows that wait to be written", "262,144", "", "the newest is dropped; one that replaces a waiting row is taken; a catalog's are given again when there is room", "fengsui_store_dropped_rows_total", "", "", "internal/store TestFullQueueDropsCountsAndStillReplacesWhatWaits"},
 	{"subscribe.rows", "subscriptions at devices", "200,000", "", "refused", "fengsui_subscribe_dropped_total", "", "", "gb28181/subscribe TestTableIsBounded"},
 	{"traits.devices", "devices whose vendor fields are kept", "20,000", "", "those of a further device are not kept", "fengsui_traits_dropped_fields_total", "bound", "all", "gb28181/traits TestVendorFieldsAreKeptWithinBounds"},
 	{"traits.fields", "vendor fields of a device, 256 bytes each", "24", "", "the newest is not kept", "fengsui_traits_dropped_fields_total", "bound", "device", "gb28181/traits TestVendorFieldsAreKeptWithinBounds"},

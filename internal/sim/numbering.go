@@ -14,14 +14,15 @@ type numbering struct {
 	same              bool // a camera is its own channel
 }
 
-// series are IDs with one prefix of 14 digits and sequences from first on.
+// series are IDs with one prefix of 13 digits and numbers from first on. The digit
+// of the network counts on when the six of the sequence are used up.
 type series struct {
 	prefix string
 	first  int
 }
 
 func newNumbering(c *Config) (numbering, error) {
-	prefix, seq := string(c.FirstID[:14]), string(c.FirstID[14:])
+	prefix, seq := string(c.FirstID[:13]), string(c.FirstID[13:])
 	first, err := strconv.Atoi(seq)
 	if err != nil {
 		return numbering{}, fmt.Errorf("first ID %q: %w", c.FirstID, err)
@@ -34,25 +35,25 @@ func newNumbering(c *Config) (numbering, error) {
 		if c.FirstID.Type() == gb28181.TypeIPC {
 			kind = "131"
 		}
-		n.channel.prefix = prefix[:10] + kind + prefix[13:]
+		n.channel.prefix = prefix[:10] + kind
 	}
-	if last := first + c.Devices*c.Channels - 1; last > 999999 {
-		return numbering{}, fmt.Errorf("first ID %q with %d devices of %d channels: sequence %d has more than six digits",
+	if last := first + c.Devices*c.Channels - 1; last > 9_999_999 {
+		return numbering{}, fmt.Errorf("first ID %q with %d devices of %d channels: number %d has more than seven digits",
 			c.FirstID, c.Devices, c.Channels, last)
 	}
 	return n, nil
 }
 
 func (s series) id(n int) string {
-	digits := strconv.Itoa(1000000 + s.first + n)
+	digits := strconv.Itoa(10_000_000 + s.first + n)
 	return s.prefix + digits[1:]
 }
 
 func (s series) find(id string, count int) (int, bool) {
-	if len(id) != 20 || id[:14] != s.prefix {
+	if len(id) != 20 || id[:13] != s.prefix {
 		return 0, false
 	}
-	n, err := strconv.Atoi(id[14:])
+	n, err := strconv.Atoi(id[13:])
 	if err != nil || n < s.first || n >= s.first+count {
 		return 0, false
 	}

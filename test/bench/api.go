@@ -223,21 +223,41 @@ func (a *api) devicesComplete(ctx context.Context) (n int, err error) {
 
 // metric is the sum of a metric's values over its labels.
 func (a *api) metric(ctx context.Context, name string) (sum float64, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+"/metrics", nil)
+	b, err := a.raw(ctx, "/metrics")
 	if err != nil {
-		return 0, fmt.Errorf("metrics: %w", err)
+		return 0, err
+	}
+	return sumMetric(string(b), name)
+}
+
+// heap is what is alive after a collection, in bytes.
+func (a *api) heap(ctx context.Context) (float64, error) {
+	if _, err := a.raw(ctx, "/api/v1/system/profiles/heap?gc=1"); err != nil {
+		return 0, err
+	}
+	return a.metric(ctx, "go_memstats_heap_alloc_bytes")
+}
+
+// raw is a page as it comes.
+func (a *api) raw(ctx context.Context, path string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	r.Header.Set("Authorization", "Bearer "+a.token)
 	resp, err := a.client.Do(r)
 	if err != nil {
-		return 0, fmt.Errorf("metrics: %w", err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("metrics: %s, %w", resp.Status, err)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return sumMetric(string(b), name)
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", path, resp.Status)
+	}
+	return b, nil
 }
 
 func sumMetric(text, name string) (sum float64, err error) {

@@ -35,13 +35,19 @@ func startSim(ctx context.Context, s *server, cfg sim.Config) (_ *sim.Sim, stop 
 // waitComplete waits until n devices are online and the catalog of each has
 // brought its channel.
 func (s *server) waitComplete(ctx context.Context, n int, d time.Duration) error {
-	return until(ctx, d, time.Second, fmt.Sprintf("%d devices online and catalogued", n), func() (bool, string, error) {
+	return s.waitChannels(ctx, n, n, d)
+}
+
+// waitChannels waits until n devices are online and their catalogs have brought
+// so many channels together.
+func (s *server) waitChannels(ctx context.Context, n, channels int, d time.Duration) error {
+	return until(ctx, d, time.Second, fmt.Sprintf("%d devices online with %d channels", n, channels), func() (bool, string, error) {
 		now, err := s.system(ctx)
 		if err != nil {
 			return false, "", err
 		}
 		c := now.Counts
-		return c.Devices.Online == n && c.Channels == n, fmt.Sprintf("%d online, %d offline, %d unknown, %d channels",
+		return c.Devices.Online == n && c.Channels == channels, fmt.Sprintf("%d online, %d offline, %d unknown, %d channels",
 			c.Devices.Online, c.Devices.Offline, c.Devices.Unknown, c.Channels), nil
 	})
 }

@@ -66,6 +66,7 @@ func figures() []figure {
 		{"firstframe", "First picture", firstFrame},
 		{"receive", "200 streams", receive},
 		{"devices", "10,000 devices", devices},
+		{"catalogs", "1,000 catalogs of 1,000 channels at once", catalogs},
 		{"rates", "REGISTER and keepalive beside Kamailio", rates},
 		{"tcp", "TCP", tcp},
 		{"many", "100,000 devices, and a start with them", many},
