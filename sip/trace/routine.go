@@ -40,34 +40,32 @@ type Routine struct {
 	Last       time.Time
 }
 
-// exchange is a request and its answer, as one or two records of the ring's form.
-// Of a plain answer there is only the head, with its status for a size: writing
-// to memory that is in no cache costs more than making it anew when it is looked
-// at. The memory is used again.
+// exchange is a request and its answer: a status, a record of the ring's form, and
+// another one of the answer. Of a plain answer there is only the status, 0 else:
+// writing to memory that is in no cache costs more than making it anew when it is
+// looked at. The memory is used again.
 type exchange []byte
 
-// append appends a record, whose head has time and flow already.
-func (e exchange) append(head *[recordHead]byte, dir Direction, kept []byte, size int) exchange {
-	encodeSize(head, dir, size, recordHead+len(kept))
-	return append(append(slices.Grow(e, recordHead+len(kept)), head[:]...), kept...)
-}
+const statusSize = 2 // bytes of the status
 
-// row is one device's exchanges. Guarded by its shard's mu.
+// row is one device's exchanges, what an exchange touches first. Guarded by its
+// shard's mu. The device is known by its hash alone: two of 100,000 have one hash
+// in one of three billion servers.
 type row struct {
-	device     []byte
-	key        uint64
-	counts     Routine
-	last       [kinds][lastKept]exchange
-	next       [kinds]int // where the next exchange of that kind goes
-	weight     int        // bytes of the buffers
-	newer, old *row       // neighbours in the order of use
-	used       uint64     // shard.uses when it was made the newest
+	key                                    uint64
+	used                                   uint64 // shard.uses when it was made the newest
+	registers, refused, keepalives, failed uint64
+	at                                     int64        // of the last, ns of the Unix epoch
+	weight                                 int          // bytes, with the buffers
+	next                                   [kinds]uint8 // where the next exchange of that kind goes
+	last                                   [kinds][lastKept]exchange
+	newer, old                             *row // neighbours in the order of use
 }
 
 // shard is one part of the devices, with a part of the memory.
 type shard struct {
 	mu     sync.Mutex
-	rows   map[uint64]*row // by keyed hash of the device; of two with one hash the later counts
+	rows   map[uint64]*row // by keyed hash of the device
 	uses   uint64          // of rows
 	newest *row
 	oldest *row
@@ -115,42 +113,80 @@ func (r *Ring) Exchange(at time.Time, kind Kind, device []byte, f flow.Flow, req
 	}
 	device = device[:min(len(device), maxDevice)]
 	r.whole(at, device, f, request, answer)
+	if plain = plain && len(request) <= maxKept && r.routine.remake != nil; plain {
+		answer = nil
+	}
+	var head [recordHead]byte
+	encodeHead(&head, at, In, f, 0, 0)
 	s, key := r.routine.of(device)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.row(device, key)
-	w.counts.Last = at
-	ok := status >= 200 && status <= 299
-	switch kind {
-	case Register:
-		w.counts.Registers++
-		if !ok {
-			w.counts.Refused++
-		}
-	case Keepalive:
-		w.counts.Keepalives++
-		if !ok {
-			w.counts.Failed++
-		}
-	}
+	w := s.row(key)
+	w.count(kind, status, at)
 	e := &w.last[kind][w.next[kind]]
 	w.next[kind] = (w.next[kind] + 1) % lastKept
 	before := cap(*e)
-	var head [recordHead]byte
-	encodeHead(&head, at, In, f, 0, 0)
-	*e = (*e)[:0].append(&head, In, request[:min(len(request), maxKept)], len(request))
-	switch {
-	case len(answer) == 0:
-	case plain && len(request) <= maxKept && r.routine.remake != nil:
-		*e = e.append(&head, Out, nil, status)
-	default:
-		*e = e.append(&head, Out, answer[:min(len(answer), maxKept)], len(answer))
-	}
+	*e = e.keep(&head, request, answer, status, plain)
 	grown := cap(*e) - before
 	w.weight += grown
 	s.weight += grown
 	for s.weight > s.limit && s.oldest != w {
 		s.forget(s.oldest)
+	}
+}
+
+// keep is the exchange with this in the place of what it held. The head has time
+// and flow already.
+func (e exchange) keep(head *[recordHead]byte, request, answer []byte, status int, plain bool) exchange {
+	kept := request[:min(len(request), maxKept)]
+	encodeSize(head, In, len(request), recordHead+len(kept))
+	e = slices.Grow(e[:0], statusSize+recordHead+len(kept)) // to the next size of memory: the next exchange may be a little longer
+	if !plain {
+		status = 0
+	}
+	e = append(e, byte(status), byte(status>>8))
+	e = append(append(e, head[:]...), kept...)
+	if len(answer) > 0 {
+		kept = answer[:min(len(answer), maxKept)]
+		encodeSize(head, Out, len(answer), recordHead+len(kept))
+		e = append(append(slices.Grow(e, recordHead+len(kept)), head[:]...), kept...)
+	}
+	return e
+}
+
+// each calls fn with copies of the request and the answer, if there was one.
+func (e exchange) each(remake func(request []byte, f flow.Flow, status int) []byte, fn func(Message)) {
+	if len(e) == 0 {
+		return
+	}
+	status, records := int(e[0])|int(e[1])<<8, e[statusSize:]
+	for len(records) > 0 {
+		n := binary.LittleEndian.Uint32(records)
+		m, raw := decodeHead(records), records[recordHead:n]
+		m.Raw = bytes.Clone(raw)
+		fn(m)
+		if records = records[n:]; status != 0 {
+			m.Dir, m.Raw = Out, remake(raw, m.Flow, status)
+			m.Size = len(m.Raw)
+			fn(m)
+		}
+	}
+}
+
+func (w *row) count(kind Kind, status int, at time.Time) {
+	w.at = at.UnixNano()
+	refused := status < 200 || status > 299
+	switch kind {
+	case Register:
+		w.registers++
+		if refused {
+			w.refused++
+		}
+	case Keepalive:
+		w.keepalives++
+		if refused {
+			w.failed++
+		}
 	}
 }
 
@@ -160,13 +196,10 @@ const lazy = 64
 
 // row returns the device's row as one of the newest. A new device takes over
 // the oldest row with its buffers when the memory is used up.
-func (s *shard) row(device []byte, key uint64) *row {
+func (s *shard) row(key uint64) *row {
 	s.uses++
 	w := s.rows[key]
 	switch {
-	case w != nil && !bytes.Equal(w.device, device):
-		w.reset(device, key)
-		s.unlink(w)
 	case w != nil && s.uses-w.used < lazy && w != s.oldest:
 		return w
 	case w != nil:
@@ -174,13 +207,12 @@ func (s *shard) row(device []byte, key uint64) *row {
 	case s.oldest != nil && (s.full || s.weight+rowWeight > s.limit):
 		w = s.oldest
 		delete(s.rows, w.key)
-		w.reset(device, key)
 		s.unlink(w)
+		w.reset(key)
 		s.rows[key] = w
 	default:
-		w = &row{weight: rowWeight}
+		w = &row{weight: rowWeight, key: key}
 		s.weight += rowWeight
-		w.reset(device, key)
 		s.rows[key] = w
 	}
 	w.used = s.uses
@@ -196,14 +228,14 @@ func (s *shard) row(device []byte, key uint64) *row {
 }
 
 // reset gives the row to another device; the buffers stay.
-func (w *row) reset(device []byte, key uint64) {
-	w.device, w.key = append(w.device[:0], device...), key
-	w.counts, w.next = Routine{}, [kinds]int{}
-	for k := range w.last {
-		for i := range w.last[k] {
-			w.last[k][i] = w.last[k][i][:0]
+func (w *row) reset(key uint64) {
+	last := w.last
+	for k := range last {
+		for i := range last[k] {
+			last[k][i] = last[k][i][:0]
 		}
 	}
+	*w = row{key: key, weight: w.weight, last: last}
 }
 
 func (s *shard) unlink(w *row) {
@@ -237,10 +269,10 @@ func (r *Ring) Routine(device string) (Routine, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.rows[key]
-	if w == nil || !bytes.Equal(w.device, name) {
+	if w == nil {
 		return Routine{}, false
 	}
-	return w.counts, true
+	return Routine{w.registers, w.refused, w.keepalives, w.failed, time.Unix(0, w.at)}, true
 }
 
 // find calls fn with copies of the kept exchanges, of one device or, when it is
@@ -251,7 +283,7 @@ func (rs *routines) find(device, callID string, fn func(Message)) {
 		s, key := rs.of(name)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if w := s.rows[key]; w != nil && bytes.Equal(w.device, name) {
+		if w := s.rows[key]; w != nil {
 			w.each(callID, rs.remake, fn)
 		}
 		return
@@ -268,27 +300,9 @@ func (rs *routines) find(device, callID string, fn func(Message)) {
 
 func (w *row) each(callID string, remake func([]byte, flow.Flow, int) []byte, fn func(Message)) {
 	for k := range w.last {
-		for i := range w.last[k] {
-			e := w.last[k][i]
-			if callID != "" && !bytes.Contains(e, []byte(callID)) {
-				continue
-			}
-			var request []byte
-			for len(e) > 0 {
-				n := binary.LittleEndian.Uint32(e)
-				m := decodeHead(e)
-				switch {
-				case m.Dir == In:
-					request = e[recordHead:n]
-					m.Raw = bytes.Clone(request)
-				case n == recordHead:
-					m.Raw = remake(request, m.Flow, m.Size)
-					m.Size = len(m.Raw)
-				default:
-					m.Raw = bytes.Clone(e[recordHead:n])
-				}
-				e = e[n:]
-				fn(m)
+		for _, e := range w.last[k] {
+			if callID == "" || bytes.Contains(e, []byte(callID)) {
+				e.each(remake, fn)
 			}
 		}
 	}

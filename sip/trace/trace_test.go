@@ -143,7 +143,7 @@ func TestRoutineExchangesAreCountedAndTheLastThreeKept(t *testing.T) {
 	}
 	r.Exchange(at.Add(time.Minute), trace.Register, []byte(device), f, request(device, server, "r", ""), nil, 0, false)
 	r.Exchange(at.Add(time.Hour), trace.Keepalive, []byte(device), f, request(device, server, "k10", ""), answer(device, server, "k10", "403 Forbidden"), 403, false)
-	want := trace.Routine{Registers: 1, Refused: 1, Keepalives: 11, Failed: 1, Last: at.Add(time.Hour)}
+	want := trace.Routine{Registers: 1, Refused: 1, Keepalives: 11, Failed: 1, Last: time.Unix(0, at.Add(time.Hour).UnixNano())}
 	if got, ok := r.Routine(device); !ok || got != want {
 		t.Errorf("Routine = %+v, want %+v", got, want)
 	}
