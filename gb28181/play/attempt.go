@@ -24,7 +24,8 @@ type live struct {
 	transport   string
 	answered    string // SSRC of the answer, "" absent
 	tracks      []*media.Track
-	byeReceived bool // the device said BYE: none is owed
+	tape        media.Reader // of Fetch
+	byeReceived bool         // the device said BYE: none is owed
 }
 
 // attempt goes through the stages once with one transport. On error nothing
@@ -39,6 +40,7 @@ func (s *session) attempt(n int, transport string) (_ *live, err error) {
 		known    facts
 		answered engine.Answered
 		tracks   []*media.Track
+		tape     media.Reader
 	)
 	defer func() {
 		if err != nil {
@@ -77,6 +79,11 @@ func (s *session) attempt(n int, transport string) (_ *live, err error) {
 			return "", fmt.Errorf("%w: %w", ErrNoReceiver, err)
 		}
 		undo.add(rx.Close)
+		if s.req.tape != nil { // before the first packet: a fast download has its second key frame at once
+			if tape, err = rx.Record(); err != nil {
+				return "", err
+			}
+		}
 		known.receiver = net(s.mediaHost(way), rx.Port())
 		return fmt.Sprintf("%s, %s, ssrc %s", known.receiver, transport, rx.SSRC()), nil
 	})
@@ -146,7 +153,7 @@ func (s *session) attempt(n int, transport string) (_ *live, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &live{session: s, rx: rx, dialog: dialog, transport: transport, answered: answered.SSRC, tracks: tracks}, nil
+	return &live{session: s, rx: rx, dialog: dialog, transport: transport, answered: answered.SSRC, tracks: tracks, tape: tape}, nil
 }
 
 // invite sends the offer and turns the outcome into one of this package's causes.

@@ -152,6 +152,24 @@ func (c *Coordinator) Start(ctx context.Context, r Request) (Session, error) {
 	}
 }
 
+// Fetch starts a download and gives its frames, from its first key frame to its
+// end, to whoever keeps them; Close the reader when done. Ended it is as every
+// session: by the device, by Stop, or when all was sent. Errors are those of Start.
+func (c *Coordinator) Fetch(ctx context.Context, r Request) (Session, media.Reader, error) {
+	tape := make(chan media.Reader, 1)
+	r.Kind, r.tape = Download, tape
+	s, err := c.Start(ctx, r)
+	select {
+	case frames := <-tape:
+		if err == nil {
+			return s, frames, nil
+		}
+		frames.Close()
+	default:
+	}
+	return s, nil, err
+}
+
 // Open is [media.Opener]: it starts the stream that a play address names, unless
 // it is a recording, and attaches a viewer to it.
 func (c *Coordinator) Open(ctx context.Context, key media.Key) (media.Reader, error) {
@@ -160,7 +178,7 @@ func (c *Coordinator) Open(ctx context.Context, key media.Key) (media.Reader, er
 	} else if err == nil {
 		r.Close()
 	}
-	if strings.HasPrefix(string(key), string(Playback)+"/") {
+	if !strings.HasPrefix(string(key), string(Live)+"/") {
 		return nil, fmt.Errorf("%w: %q", ErrNoSession, key)
 	}
 	device, channel, profile, err := media.ParseLive(string(key))
@@ -185,7 +203,7 @@ func (c *Coordinator) Stop(ctx context.Context, id string) error {
 	if s == nil {
 		return fmt.Errorf("%w: %q", ErrNoSession, id)
 	}
-	s.end("stopped by a caller")
+	s.cancel(errStopped)
 	select {
 	case <-s.finished:
 		return nil

@@ -28,6 +28,9 @@ var (
 	ErrSpeed       = errors.New("bad speed of a download")
 )
 
+// errStopped ends a session by [Coordinator.Stop].
+var errStopped = errors.New("stopped by a caller")
+
 // Causes of a playback's refused control.
 var (
 	ErrNotPlayback = errors.New("only a playback can be controlled")

@@ -3,6 +3,7 @@ package play
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"fengsui/gb28181/gbsdp"
 	"fengsui/media"
 	"fengsui/media/engine"
+	"fengsui/sip"
 )
 
 // Times and bounds of recordings.
@@ -19,9 +21,10 @@ const (
 	fastest    = 8                // speed of a download
 	discTime   = 20 * time.Second // at least, from ACK to media: disks spin up
 	beatEvery  = 250 * time.Millisecond
-	drainQuiet = time.Second     // without RTP after the device said that all is sent
-	drainMost  = 3 * time.Second // some say so seconds before their last packet
-	nearEnd    = 2 * time.Second // so close to its end a recording may fall silent for good
+	drainQuiet = time.Second      // without RTP after the device said that all is sent
+	drainMost  = 3 * time.Second  // some say so seconds before their last packet
+	drainFetch = 15 * time.Second // likewise of a download, which may still be in the buffers of a slow link
+	nearEnd    = 2 * time.Second  // so close to its end a recording may fall silent for good
 )
 
 // kind is what is asked for.
@@ -83,10 +86,7 @@ func (c *Coordinator) begin(ctx context.Context, r Request) (*session, error) {
 // want adds to a receiver's wish what a recording has of its own.
 func (s *session) want(w engine.Want) engine.Want {
 	if s.req.recorded() {
-		w.History, w.Silent = true, s.c.cfg.Silence
-	}
-	if s.req.Kind == Playback {
-		w.Length = s.req.End.Sub(s.req.Start)
+		w.History, w.Silent, w.Length = true, s.c.cfg.Silence, s.req.End.Sub(s.req.Start)
 	}
 	return w
 }
@@ -96,7 +96,33 @@ func (s *session) history() *gbsdp.History {
 	if !s.req.recorded() {
 		return nil
 	}
-	return &gbsdp.History{Channel: s.req.Channel, Kind: s.req.Records, Start: s.req.Start, End: s.req.End, Speed: s.req.Speed}
+	return &gbsdp.History{Channel: s.req.Channel, Kind: s.req.Records, Start: s.req.Start, End: s.req.End, Speed: s.speed()}
+}
+
+// speed is that of a download which is asked for now, 0 of a playback.
+func (s *session) speed() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.view.Speed
+}
+
+// slows reports whether a download that failed is worth another try at the speed
+// of life, and sets it: the device refused, but neither the channel, the time nor
+// its being busy.
+func (s *session) slows(err error) bool {
+	var refused *sip.Rejected
+	if s.req.Kind != Download || s.ctx.Err() != nil || !errors.Is(err, ErrNoRecording) || !errors.As(err, &refused) {
+		return false
+	}
+	switch refused.Status {
+	case 401, 403, 404, 407, 480:
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slow := s.view.Speed > 1
+	s.view.Speed = 1
+	return slow
 }
 
 // patience is how long may pass from ACK to the first packet and again to the
@@ -144,18 +170,26 @@ func (s *session) paused() bool {
 
 // playedOut is why a recording has come to its end, "" while it has not.
 func (s *session) playedOut(l *live, now time.Time) string {
-	last, place := l.rx.Stats().Last, l.rx.Place()
+	stats, place := l.rx.Stats(), l.rx.Place()
+	last, most := stats.Last, drainMost
+	if s.req.Kind == Download {
+		most = drainFetch
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if last.Before(s.stirred) {
 		last = s.stirred
 	}
 	silent := now.Sub(last)
-	if !s.sentAll.IsZero() && (silent >= drainQuiet || now.Sub(s.sentAll) >= drainMost) {
+	if !s.sentAll.IsZero() && (silent >= drainQuiet || now.Sub(s.sentAll) >= most) {
 		s.view.Whole = true
 		return "the recording was sent completely"
 	}
-	if s.view.Paused || s.req.Kind != Playback || silent < s.c.cfg.Silence/2 {
+	if s.view.Size > 0 && stats.Bytes >= uint64(s.view.Size) && silent >= drainQuiet {
+		s.view.Whole = true
+		return "as much came as the device had announced"
+	}
+	if s.view.Paused || silent < s.c.cfg.Silence/2 {
 		return ""
 	}
 	if s.scale > 0 && place >= s.view.Duration-nearEnd || s.scale < 0 && place <= nearEnd {
@@ -167,13 +201,13 @@ func (s *session) playedOut(l *live, now time.Time) string {
 
 // closed notes whether a device that hung up had come to the recording's end.
 func (s *session) closed(l *live) {
-	if s.req.Kind != Playback {
+	if !s.req.recorded() {
 		return
 	}
-	place := l.rx.Place()
+	place, bytes := l.rx.Place(), l.rx.Stats().Bytes
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.view.Whole = !s.sentAll.IsZero() || place >= s.view.Duration-nearEnd
+	s.view.Whole = !s.sentAll.IsZero() || place >= s.view.Duration-nearEnd || s.view.Size > 0 && bytes >= uint64(s.view.Size)
 }
 
 // SentAll takes a device's word that it has sent all of a recording (MediaStatus

@@ -98,6 +98,7 @@ func (s *session) run() {
 	reason := s.watch(live)
 	s.mu.Lock()
 	s.ending, s.view.State, s.view.Reason = true, Ended, reason
+	s.view.Stopped = errors.Is(context.Cause(s.ctx), errStopped)
 	s.mu.Unlock()
 	if err := live.close(); err != nil {
 		s.c.log.Warn().Str("device", string(s.req.Device)).Str("channel", string(s.req.Channel)).
@@ -111,13 +112,19 @@ func (s *session) run() {
 }
 
 // start tries the wanted transport, and tcp-passive once where the choice was
-// ours, it was UDP, and no packet came.
+// ours, it was UDP, and no packet came. A download that the device refuses is
+// tried once at the speed of life.
 func (s *session) start() (*live, error) {
 	began := time.Now()
 	transport, chosen := s.transport()
-	l, err := s.attempt(1, transport)
+	tries := 1
+	l, err := s.attempt(tries, transport)
+	if s.slows(err) {
+		tries++
+		l, err = s.attempt(tries, transport)
+	}
 	if errors.Is(err, ErrNoPacket) && transport == UDP && !chosen && s.ctx.Err() == nil {
-		l, err = s.attempt(2, TCPPassive)
+		l, err = s.attempt(tries+1, TCPPassive)
 	}
 	if err == nil {
 		s.c.metrics.startSeconds.Observe(time.Since(began).Seconds())
@@ -169,6 +176,9 @@ func (s *session) playing(l *live) {
 	s.rx, s.dialog = l.rx, l.dialog
 	s.view.CallID, s.view.SSRC, s.view.Transport, s.view.Tracks = l.dialog.CallID(), l.rx.SSRC(), l.transport, l.tracks
 	s.mu.Unlock()
+	if l.tape != nil {
+		s.req.tape <- l.tape
+	}
 	close(s.started)
 	s.c.metrics.ended.WithLabelValues("started").Inc()
 	s.event("stream.started", map[string]any{"ssrc": l.rx.SSRC(), "transport": l.transport, "codec": codecs(l.tracks)})
@@ -260,7 +270,7 @@ func (s *session) snapshot() Session {
 	v, rx := s.view, s.rx
 	v.Stages = append([]Stage(nil), s.view.Stages...)
 	s.mu.Unlock()
-	if rx != nil && s.req.Kind == Playback {
+	if rx != nil && s.req.recorded() {
 		v.Position = rx.Place()
 	}
 	return v

@@ -41,6 +41,8 @@ type Request struct {
 	By         string    // who asks, for whoever finds no slot free
 	// OnEnd, if not nil, is told once how a recording that began to play ended.
 	OnEnd func(Session)
+
+	tape chan<- media.Reader // of Fetch: takes all frames of the download
 }
 
 // Key is the key of the live stream the request is for; a recording's has the
@@ -75,12 +77,13 @@ type Session struct {
 
 	// Of a recording only.
 	Duration time.Duration // of the period asked for
-	Position time.Duration // in the period, of a playback
+	Position time.Duration // in the period: how far it has come
 	Paused   bool
 	Scale    float64 // speed of a playback, less than 0 backwards
 	Speed    int     // of a download, as the device agreed to
 	Size     int64   // bytes of a download by the device's word; 0 unknown
 	Whole    bool    // ended: everything was sent
+	Stopped  bool    // ended: by Stop
 	Reason   string  // ended: why
 }
 
@@ -102,6 +105,6 @@ type Stage struct {
 	Took    time.Duration // how long it lasted
 	Detail  string        // what was offered, answered, received
 	Failed  bool
-	Attempt int    // 1, or 2 for the second try over TCP
+	Attempt int    // from 1; more for a try over TCP or at a lower speed
 	Trace   string // trace ID of the start
 }

@@ -224,7 +224,7 @@ func (e *Engine) Attach(key media.Key) (media.Reader, error) {
 	r := e.streams[key]
 	e.mu.Unlock()
 	if r != nil {
-		if rd := r.attach(); rd != nil {
+		if rd := r.attach(viewerDepth); rd != nil {
 			return rd, nil
 		}
 	}

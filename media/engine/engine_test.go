@@ -237,6 +237,31 @@ func TestSlowReaderLosesFramesUpToAKeyFrameAndHindersNobody(t *testing.T) {
 	})
 }
 
+// Whoever keeps a stream gets it from its first key frame, and waits for a disk
+// longer than a viewer may.
+func TestARecorderWaitsLongerThanAViewer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, engine.Config{})
+		r := receive(t, e, engine.Want{})
+		tape, err := r.Record()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newStream(t, e, r)
+		s.play(25 * 20)
+		got, err := ready(tape)
+		if err != nil || len(got) < 25*20-1 || tape.Dropped() != 0 || !got[0].Key {
+			t.Fatalf("after 20 s: %d frames, %d dropped, %v", len(got), tape.Dropped(), err)
+		}
+		rising(t, got)
+		s.play(25 * 40)
+		if got, err = ready(tape); err != nil || tape.Dropped() == 0 {
+			t.Errorf("after 40 s: %d frames, %d dropped, %v", len(got), tape.Dropped(), err)
+		}
+		tape.Close()
+	})
+}
+
 func TestOverflowsFarApartAreForgiven(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, engine.Config{})

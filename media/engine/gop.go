@@ -48,11 +48,20 @@ func (g *gop) snapshot() (frames []*media.Frame, wait bool) {
 	return append([]*media.Frame(nil), g.frames...), len(g.frames) == 0 || g.overflow
 }
 
-// Bounds of a reader's queue.
+// depth bounds a reader's queue.
+type depth struct {
+	time   time.Duration
+	bytes  int
+	frames int
+}
+
+// A viewer wants what is now, a recorder all of it: disks stand still for seconds.
+var (
+	viewerDepth   = depth{2 * time.Second, 4 << 20, 512}
+	recorderDepth = depth{30 * time.Second, 16 << 20, 8192}
+)
+
 const (
-	queueTime     = 2 * time.Second
-	queueBytes    = 4 << 20
-	queueFrames   = 512
 	overflowsMax  = 3
 	overflowsOver = time.Minute // overflows further apart are forgiven
 )

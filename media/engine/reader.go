@@ -14,6 +14,7 @@ import (
 // after the receiver's.
 type reader struct {
 	r       *Receiver
+	depth   depth
 	wake    chan struct{} // holds one
 	dropped atomic.Uint64
 
@@ -29,7 +30,9 @@ type reader struct {
 	err       error // why, nil: the stream ended
 }
 
-func newReader(r *Receiver) *reader { return &reader{r: r, wake: make(chan struct{}, 1)} }
+func newReader(r *Receiver, d depth) *reader {
+	return &reader{r: r, depth: d, wake: make(chan struct{}, 1)}
+}
 
 // Tracks implements [media.Reader].
 func (rd *reader) Tracks() []*media.Track { return rd.r.Tracks() }
@@ -96,8 +99,8 @@ func (rd *reader) push(f *media.Frame, hasVideo bool) bool {
 		return true
 	}
 	size := f.Size()
-	if n := len(rd.queue) - rd.head; n > 0 && (n >= queueFrames || rd.bytes+size > queueBytes ||
-		f.Arrived.Sub(rd.queue[rd.head].Arrived) > queueTime) {
+	if n := len(rd.queue) - rd.head; n > 0 && (n >= rd.depth.frames || rd.bytes+size > rd.depth.bytes ||
+		f.Arrived.Sub(rd.queue[rd.head].Arrived) > rd.depth.time) {
 		if f.Arrived.Sub(rd.overflow) > overflowsOver {
 			rd.overflows = 0
 		}

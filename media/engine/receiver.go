@@ -379,14 +379,24 @@ func (r *Receiver) publish(f *media.Frame) {
 	}
 }
 
+// Record attaches whoever keeps all of the stream: from its first key frame, if
+// called before that, with a queue of 30 s or 16 MiB. It reports why the stream
+// ended, if it has.
+func (r *Receiver) Record() (media.Reader, error) {
+	if rd := r.attach(recorderDepth); rd != nil {
+		return rd, nil
+	}
+	return nil, fmt.Errorf("record %s: %w", r.want.Key, r.Err())
+}
+
 // attach adds a reader; nil if the stream ended.
-func (r *Receiver) attach() *reader {
+func (r *Receiver) attach(d depth) *reader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err != nil || r.session == nil {
 		return nil
 	}
-	rd := newReader(r)
+	rd := newReader(r, d)
 	rd.backlog, rd.skip = r.gop.snapshot()
 	r.readers[rd] = struct{}{}
 	return rd
