@@ -116,6 +116,9 @@ func (d *device) accept(m *wire.Message) (*dialog, int) {
 	if status := o.refusal(time.Now()); status != 0 {
 		return nil, status
 	}
+	if o.download() && o.speed > 1 && s.quirks.has(oneSpeed) {
+		return nil, 488
+	}
 	m.Body = nil // lent by the socket
 	g := &dialog{device: d, invite: m, offer: o, key: key, channel: ch, at: never}
 	if err := g.open(); err != nil {
@@ -193,6 +196,7 @@ func (d *device) answerInvite(now instant, g *dialog) {
 	default:
 		a.setup = "active"
 	}
+	a.extra = g.downloadLines()
 	if q.has(noSetup) || !g.offer.tcp {
 		a.setup = ""
 	}
@@ -292,7 +296,7 @@ func (g *dialog) start(o stream.Options) {
 		g.end()
 		return
 	}
-	if strings.EqualFold(g.offer.session, "Download") {
+	if g.offer.download() {
 		g.stream.Scale(float64(max(g.offer.speed, 1)))
 	}
 	s.counters.started.Add(1)

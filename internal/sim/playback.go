@@ -8,7 +8,6 @@ import (
 
 	"fengsui/gb28181"
 	"fengsui/gb28181/mansrtsp"
-	"fengsui/internal/sim/stream"
 	"fengsui/internal/sim/wire"
 )
 
@@ -31,35 +30,6 @@ func (o *offer) refusal(now time.Time) int {
 		return 404 // nothing was recorded then
 	}
 	return 0
-}
-
-// recording is what the stream plays, nil of live pictures.
-func (g *dialog) recording() *stream.Recording {
-	if !g.offer.recorded() {
-		return nil
-	}
-	d := g.device
-	return &stream.Recording{Length: time.Duration(g.offer.end-g.offer.start) * time.Second, Done: func() {
-		d.shard.do(d, func(now instant) { d.sentAll(now, g) })
-	}}
-}
-
-// sentAll says in the dialog that all of a recording is sent (signalling.md
-// section 6.6).
-func (d *device) sentAll(now instant, g *dialog) {
-	if g.over || d.path == nil || d.sim.quirks.has(noMediaStatus) {
-		return
-	}
-	m := g.invite
-	target := wire.URI(m.Get("Contact"))
-	if target == "" {
-		target = "sip:" + string(d.sim.cfg.ServerID) + "@" + d.sim.cfg.Domain
-	}
-	g.cseq++
-	d.send(now, &tx{done: func(instant, *wire.Message) {}}, head{
-		method: "MESSAGE", uri: target, from: m.Get("To") + ";tag=" + d.tag(m.Get("Call-ID")), to: m.Get("From"),
-		callID: m.Get("Call-ID"), cseq: g.cseq, extra: []wire.Header{{Name: "Content-Type", Value: xmlType}},
-	}, d.encode(d.notify("MediaStatus", wire.User(m.URI), "<NotifyType>121</NotifyType>\r\n")))
 }
 
 // steer obeys INFO with MANSRTSP in a playback's dialog (signalling.md section

@@ -53,6 +53,13 @@ const (
 	configRejoin
 	noMediaStatus
 	ignoreRange
+	statusStray
+	statusEarly
+	statusInfo
+	endByBye
+	recordingCut
+	oneSpeed
+	sizeOdd
 )
 
 // quirkTable is in the order of the bits. Rows name signalling.md section 9 and
@@ -96,6 +103,13 @@ var quirkTable = [...]Quirk{
 	{"config-rejoin", "takes configuration only under its own ID, and registers anew instead of answering"},
 	{"no-media-status", "never says that all of a recording is sent"},
 	{"ignore-range", "takes a seek with 200 but plays on where it is"},
+	{"status-stray", "says under its own ID and in a call of its own that all of a recording is sent"},
+	{"status-early", "says two seconds before the end that all of a recording is sent"},
+	{"status-info", "says by INFO that all of a recording is sent"},
+	{"end-by-bye", "hangs up at the end of a recording instead of saying so"},
+	{"recording-cut", "hangs up in the middle of a recording of more than six seconds"},
+	{"one-speed", "answers 488 to a download faster than life"},
+	{"size-odd", "announces -1 as the size of a download"},
 }
 
 // Quirks lists what Config.Quirks can name.

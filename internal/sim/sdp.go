@@ -99,8 +99,9 @@ type answerSDP struct {
 	tcp     bool
 	setup   string // "" is left out
 	payload uint8
-	name    string // encoding name
-	y       string // "" is left out
+	name    string   // encoding name
+	y       string   // "" is left out
+	extra   []string // a= lines
 }
 
 func (a *answerSDP) bytes() []byte {
@@ -118,6 +119,9 @@ func (a *answerSDP) bytes() []byte {
 		a.id, family, ip, a.session, family, ip, a.addr.Port(), profile, a.payload, a.payload, a.name)
 	if a.setup != "" {
 		b.WriteString("a=setup:" + a.setup + "\r\na=connection:new\r\n")
+	}
+	for _, line := range a.extra {
+		b.WriteString("a=" + line + "\r\n")
 	}
 	if a.y != "" {
 		b.WriteString("y=" + a.y + "\r\n")

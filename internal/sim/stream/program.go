@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"fengsui/internal/sim/clips"
 	"fengsui/media"
@@ -228,4 +229,17 @@ func fragment(data []byte, cuts []int, unit []byte, codec media.Codec) ([]byte, 
 		rest = rest[n:]
 	}
 	return data, cuts
+}
+
+// Bytes is how much of it a recording of a length is, sent from its start.
+func (p *Program) Bytes(length time.Duration) (n int64) {
+	loop := span(clips.Duration)
+	for i := range p.segments {
+		size := int64(len(p.segments[i].data))
+		n += int64(length/loop) * size
+		if span(p.segments[i].at) < length%loop {
+			n += size
+		}
+	}
+	return n
 }

@@ -15,8 +15,9 @@ const heldEvery = 20 * time.Millisecond
 // devices do.
 type Recording struct {
 	Length time.Duration
-	// Done is called once from the pacer when all is sent. It may be nil.
-	Done func()
+	// Done is called once when all is sent, or Early before that. It may be nil.
+	Done  func()
+	Early time.Duration
 }
 
 // playing is how a recording moves; guarded by Stream.mu.
@@ -25,6 +26,7 @@ type playing struct {
 	scale float64
 	due   time.Time // of the segment to be sent next
 	done  bool
+	told  bool // that all is sent
 }
 
 // Hold pauses a recording.
@@ -42,7 +44,7 @@ func (s *Stream) Seek(to time.Duration) {
 		at := int64(to) * 9 / int64(100*time.Microsecond)
 		s.loops = at / clips.Duration
 		s.at = s.opt.Program.keyBefore(at % clips.Duration)
-		p.done = false
+		p.done, p.told = false, false
 	})
 }
 
@@ -103,11 +105,13 @@ func (s *Stream) place() int64 { return s.loops*clips.Duration + s.opt.Program.s
 // rests reports whether a recording sends nothing now: paused, or at its end,
 // which it tells. mu is held.
 func (s *Stream) rests() bool {
-	p := &s.playing
-	if !p.done && (span(s.place()) >= s.opt.Recording.Length || s.loops < 0) {
-		p.done = true
-		if s.opt.Recording.Done != nil {
-			go s.opt.Recording.Done()
+	p, r := &s.playing, s.opt.Recording
+	place := span(s.place())
+	p.done = p.done || place >= r.Length || s.loops < 0
+	if !p.told && (p.done || place >= r.Length-r.Early) {
+		p.told = true
+		if r.Done != nil {
+			go r.Done()
 		}
 	}
 	return p.held || p.done
