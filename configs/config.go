@@ -19,6 +19,7 @@ type Config struct {
 	Auth      Auth      `yaml:"auth"`
 	Media     Media     `yaml:"media"`
 	Play      Play      `yaml:"play"`
+	Downloads Downloads `yaml:"downloads"`
 	Keepalive Keepalive `yaml:"keepalive"`
 	Subscribe Subscribe `yaml:"subscribe"`
 	Alarms    Retention `yaml:"alarms"`
@@ -180,6 +181,20 @@ type Play struct {
 	Silence time.Duration `yaml:"silence"`
 }
 
+// Downloads are recordings of devices kept in files, in the folder downloads of
+// the data folder.
+type Downloads struct {
+	// Space is what all files may take together. Range 16MiB to 1PiB; default
+	// 20GiB. When it is full nothing is begun and what runs is cut.
+	Space Size `yaml:"space"`
+	// Keep is how long a download is kept after its end. Range 1h to 87600h;
+	// default 168h.
+	Keep time.Duration `yaml:"keep"`
+	// Running is how many run at a time. Range 1 to 1000; default 16. Each may
+	// hold 16 MiB of frames while the disk is busy.
+	Running int `yaml:"running"`
+}
+
 // Keepalive judges silent devices.
 type Keepalive struct {
 	// Interval between keepalives. Range 5s to 1h; default 60s.
@@ -314,6 +329,7 @@ func Default() Config {
 			WebRTCListen:  "0.0.0.0:8189",
 		},
 		Play:      Play{Silence: 20 * time.Second},
+		Downloads: Downloads{Space: 20 << 30, Keep: 7 * 24 * time.Hour, Running: 16},
 		Keepalive: Keepalive{Interval: time.Minute, Missed: 3},
 		Subscribe: Subscribe{Interval: 5 * time.Second},
 		Alarms:    Retention{Keep: 30 * 24 * time.Hour, Rows: 1_000_000},

@@ -46,6 +46,7 @@ subscribe: {alarm: true, interval: 7s}
 alarms: {keep: 2h}
 positions: {rows: 5000}
 journal: {keep: 24h, size: 2MiB}
+downloads: {space: 3GiB, keep: 2h, running: 2}
 telemetry: {flight_recorder: 10s}
 `)})
 	if err != nil {
@@ -101,6 +102,7 @@ subscribe: {interval: 10ms}
 alarms: {keep: 1s}
 positions: {rows: 1}
 journal: {keep: 1s, size: 1KiB}
+downloads: {space: 1MiB, keep: 1s, running: 0}
 telemetry: {flight_recorder: 1ms}
 cluster: {secret: short}
 store: {url: "mysql://x"}
@@ -117,7 +119,7 @@ store: {url: "mysql://x"}
 		"sip.listeners[0].transport", "sip.listeners[0].address", "http.tls.key", "media.ports", "media.mode",
 		"media.idle_close", "media.advertise", "keepalive.missed", "sip.guard.rate", "sip.guard.burst",
 		"sip.guard.per_device", "sip.guard.failures", "sip.guard.ban", "sip.guard.bodies", "sip.guard.allow", "sip.guard.deny",
-		"sip.guard.allow_ids", "sip.guard.deny_ids", "sip.guard.allow_agents", "sip.guard.deny_agents", "time.zone", "trace.memory", "telemetry.flight_recorder", "subscribe.interval", "alarms.keep", "positions.rows", "journal.keep", "journal.size", "cluster.secret", "store.url"} {
+		"sip.guard.allow_ids", "sip.guard.deny_ids", "sip.guard.allow_agents", "sip.guard.deny_agents", "time.zone", "trace.memory", "telemetry.flight_recorder", "subscribe.interval", "alarms.keep", "positions.rows", "downloads.space", "downloads.keep", "downloads.running", "journal.keep", "journal.size", "cluster.secret", "store.url"} {
 		if !found[key] {
 			t.Errorf("no fault for %s in:\n%v", key, err)
 		}

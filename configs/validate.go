@@ -29,6 +29,9 @@ func (c *Config) Validate() Faults {
 		v.add("play.slots", "%d: want 0 to 1000", c.Play.Slots)
 	}
 	v.duration("play.silence", c.Play.Silence, 2*time.Second, 5*time.Minute)
+	v.size("downloads.space", c.Downloads.Space, 16<<20, 1<<50)
+	v.duration("downloads.keep", c.Downloads.Keep, time.Hour, 10*365*24*time.Hour)
+	v.number("downloads.running", c.Downloads.Running, 1, 1000)
 	v.duration("keepalive.interval", c.Keepalive.Interval, 5*time.Second, time.Hour)
 	v.number("keepalive.missed", c.Keepalive.Missed, 1, 255)
 	v.duration("subscribe.interval", c.Subscribe.Interval, time.Second, 24*time.Hour)

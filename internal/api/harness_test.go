@@ -225,6 +225,10 @@ type problem struct {
 		Value             any
 	}
 	Stages []map[string]any
+	Space  []struct {
+		By    string
+		Bytes int64
+	}
 }
 
 // problem checks that the answer is one of this status and code.

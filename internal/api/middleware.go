@@ -171,7 +171,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "fengsui_http_unaudited_total", Help: "Calls that the audit could not keep.",
 	})
 	m.busy = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "fengsui_http_busy_total", Help: "Requests answered 503 because too many of their kind were open: events, sign_ins.",
+		Name: "fengsui_http_busy_total", Help: "Requests answered 503 because too many of their kind were open: events, sign_ins, files.",
 	}, []string{"what"})
 	if reg != nil {
 		reg.MustRegister(m.requests, m.seconds, m.running, m.watchers, m.logins, m.replayed, m.evicted, m.busy, m.unaudited)

@@ -14,6 +14,7 @@ import (
 	"fengsui/gb28181/catalog"
 	"fengsui/gb28181/command"
 	"fengsui/gb28181/device"
+	"fengsui/gb28181/download"
 	"fengsui/gb28181/manscdp"
 	"fengsui/gb28181/play"
 	"fengsui/gb28181/records"
@@ -41,6 +42,7 @@ type problem struct {
 	Errors   []fieldError `json:"errors,omitempty" doc:"each value that is not acceptable"`
 	Stages   []stageView  `json:"stages,omitempty" doc:"how far a stream came"`
 	Holders  []holderView `json:"holders,omitempty" doc:"who has the device's slots"`
+	Space    []spaceView  `json:"space,omitempty" doc:"the downloads that hold the most space"`
 }
 
 // holderView is a stream that takes a slot of a device.
@@ -102,6 +104,12 @@ func known() []struct {
 		{play.ErrNoKeyFrame, fault.NoKeyFrame},
 		{play.ErrNoReceiver, fault.NoReceiver},
 		{play.ErrGivenUp, fault.GaveUp},
+		{download.ErrUnknown, fault.UnknownDownload},
+		{download.ErrActive, fault.DownloadActive},
+		{download.ErrDone, fault.DownloadDone},
+		{download.ErrBusy, fault.DownloadsBusy},
+		{download.ErrFull, fault.DownloadsBusy},
+		{download.ErrSpace, fault.NoSpace},
 		{trace.ErrBadPeer, fault.BadPeer},
 		{trace.ErrTooManyWatches, fault.TooManyWatches},
 		{play.ErrClosing, fault.NotReady},
@@ -207,7 +215,7 @@ func (s *Server) problem(ctx context.Context, err error) *problem {
 		Name:   row.Name,
 		Remedy: row.Remedy.In(c.lang),
 		Trace:  c.trace,
-		Stages: stagesOf(err), Holders: holdersOf(err),
+		Stages: stagesOf(err), Holders: holdersOf(err), Space: spaceOf(err),
 	}
 	if c.r != nil {
 		p.Instance = c.r.URL.Path

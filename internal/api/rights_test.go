@@ -10,6 +10,7 @@ import (
 
 	"fengsui/gb28181"
 	"fengsui/gb28181/play"
+	"fengsui/internal/api"
 	"fengsui/internal/rights"
 	"fengsui/internal/store"
 	"fengsui/shadow/journal"
@@ -25,8 +26,8 @@ const (
 )
 
 // secured is a house with cam, nvr and other, and a way to sign in with grants.
-func secured(t *testing.T) (h *house, as func(grants ...rights.Grant) string) {
-	h = build(t)
+func secured(t *testing.T, change ...func(*api.Config, *api.Services)) (h *house, as func(grants ...rights.Grant) string) {
+	h = build(t, change...)
 	h.online(cam, gb28181.Channel{ID: cam, Name: "cam", On: true})
 	h.online(nvr,
 		gb28181.Channel{ID: yard, Name: "yard"}, gb28181.Channel{ID: gate, Name: "gate", ParentID: string(yard), On: true},

@@ -51,6 +51,7 @@ type Services struct {
 	Catalog       Catalog
 	Records       Records
 	Streams       Streams
+	Downloads     Downloads
 	Settings      Settings
 	Traits        Traits
 	Trace         Trace
@@ -91,6 +92,7 @@ type Server struct {
 	answers  *answers
 	touches  *touches
 	watchers chan struct{} // one slot for each event stream
+	fetchers chan struct{} // one slot for each file being sent
 
 	recording sync.Mutex // held while a profile or snapshot is being taken
 }
@@ -124,6 +126,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 		answers:  newAnswers(m.evicted.WithLabelValues("idempotency")),
 		touches:  &touches{last: map[string]time.Time{}},
 		watchers: make(chan struct{}, 256),
+		fetchers: make(chan struct{}, fetchersMost),
 	}
 	s.stop, s.stopAll = context.WithCancel(context.Background())
 	s.api = humago.New(s.mux, s.humaConfig())
@@ -140,6 +143,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addChannels()
 	s.addRecords()
 	s.addStreams()
+	s.addDownloads()
 	s.addTrace()
 	s.addEvents()
 	s.addTimeline()

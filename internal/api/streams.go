@@ -6,12 +6,10 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"fengsui/gb28181"
 	"fengsui/gb28181/play"
 	"fengsui/internal/api/fault"
 	"fengsui/internal/rights"
@@ -212,23 +210,20 @@ func (s *Server) startStream(ctx context.Context, in *streamInput) (*streamOutpu
 	if err != nil {
 		return nil, err
 	}
-	device, err := gb28181.ParseID(in.Body.Device)
+	device, channel, err := playable(in.Body.Device, in.Body.Channel)
 	if err != nil {
-		return nil, &fault.Error{Code: fault.BadID, Detail: "body.device: " + err.Error(), Fields: []fault.Field{{Location: "body.device", Message: err.Error(), Value: in.Body.Device}}}
-	}
-	if in.Body.Channel == "" || strings.ContainsAny(in.Body.Channel, "_/?#% ") {
-		return nil, fault.Invalid("body.channel", in.Body.Channel, "want the ID of a channel")
+		return nil, err
 	}
 	callOf(ctx).target = string(device) + "/" + in.Body.Channel
 	act := rights.Look
 	if in.Body.Kind == string(play.Playback) {
 		act = rights.Playback
 	}
-	if err := s.may(callOf(ctx).who, act, device, gb28181.ID(in.Body.Channel)); err != nil {
+	if err := s.may(callOf(ctx).who, act, device, channel); err != nil {
 		return nil, err
 	}
 	p, err := streams.Start(ctx, play.Request{
-		Kind: play.Kind(in.Body.Kind), Device: device, Channel: gb28181.ID(in.Body.Channel), Profile: media.Profile(in.Body.Profile), Transport: in.Body.Transport,
+		Kind: play.Kind(in.Body.Kind), Device: device, Channel: channel, Profile: media.Profile(in.Body.Profile), Transport: in.Body.Transport,
 		Start: in.Body.Start, End: in.Body.End, Records: slices.Index(recordKinds, in.Body.Records), By: callOf(ctx).who.name,
 	})
 	if err != nil {

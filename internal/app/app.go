@@ -24,6 +24,7 @@ import (
 	"fengsui/gb28181/catalog"
 	"fengsui/gb28181/command"
 	"fengsui/gb28181/device"
+	"fengsui/gb28181/download"
 	"fengsui/gb28181/manscdp"
 	"fengsui/gb28181/play"
 	"fengsui/gb28181/records"
@@ -96,6 +97,7 @@ type App struct {
 	upgrade   *upgrade.Table
 	engine    *engine.Engine
 	play      *play.Coordinator
+	downloads *download.Downloads
 	flv       *flv.Handler
 	whep      *whep.Server
 	api       *api.Server
@@ -227,6 +229,12 @@ func (a *App) buildMedia() (err error) {
 		AnswerTimeout: cfg.Media.AnswerTimeout, PacketTimeout: cfg.Media.PacketTimeout, Settings: a.playSettings,
 		RequestKeyFrame: a.command.RequestKeyFrame, Slots: cfg.Play.Slots, Silence: cfg.Play.Silence,
 	}, a.table, a.catalog, inviter{a.endpoint}, a.engine, a.journal, a.registry, a.part("play"))
+	a.downloads, err = download.Open(download.Config{
+		Dir: filepath.Join(cfg.DataDir, "downloads"), Space: int64(cfg.Downloads.Space), Keep: cfg.Downloads.Keep, Running: cfg.Downloads.Running,
+	}, a.play, a.journal, a.registry, a.part("download"))
+	if err != nil {
+		return err
+	}
 	a.flv = flv.New(a.play, flv.Config{Fail: a.fail, Leases: a.book, Wanted: a.wanted}, a.registry, a.part("flv"))
 	if cfg.Media.WebRTCListen != "" {
 		c := whep.Config{Listen: cfg.Media.WebRTCListen, Fail: a.fail, RequestKey: a.play.RequestKey, Leases: a.book, Wanted: a.wanted}
@@ -243,7 +251,7 @@ func (a *App) buildFace() (err error) {
 	cfg := &a.cfg
 	console, _ := web.FS()
 	services := api.Services{
-		Store: a.store, Reports: a.store, Devices: a.table, Catalog: a.catalog, Records: a.records, Streams: streams{a.play, a.engine}, Trace: a.ring, Events: a.journal, Timeline: a.journal,
+		Store: a.store, Reports: a.store, Devices: a.table, Catalog: a.catalog, Records: a.records, Streams: streams{a.play, a.engine}, Downloads: a.downloads, Trace: a.ring, Events: a.journal, Timeline: a.journal,
 		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, Commands: a.command, System: a, Leases: a.book, Flight: a.flight,
 		FLV: a.flv, Metrics: counted{a.registry},
 	}
@@ -322,7 +330,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 // parts are what runs all the time.
 func (a *App) parts() []func(context.Context) error {
-	return append(a.bound(), a.tuneMemory, a.flight.Run, a.book.Run, a.store.Run, a.journal.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.report.Run, a.upgrade.Run, a.pruneReports, a.play.Run, a.keepBans)
+	return append(a.bound(), a.tuneMemory, a.flight.Run, a.book.Run, a.store.Run, a.journal.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.report.Run, a.upgrade.Run, a.pruneReports, a.play.Run, a.downloads.Run, a.keepBans)
 }
 
 // bound are the parts that listen has bound sockets for, which their end closes.
@@ -371,7 +379,7 @@ func (a *App) serveHTTP(l net.Listener) error {
 func (a *App) drain(ctx context.Context) error {
 	a.api.Close()
 	a.command.StopMoving(ctx)
-	err := a.play.Close(ctx) // viewers end with their streams
+	err := errors.Join(a.downloads.Close(ctx), a.play.Close(ctx)) // viewers end with their streams
 	if e := a.http.Shutdown(ctx); e != nil {
 		err = errors.Join(err, e, a.http.Close())
 	}

@@ -235,6 +235,10 @@ type problem struct {
 	Detail string      `json:"detail"`
 	Remedy string      `json:"remedy"`
 	Stages []stageView `json:"stages"`
+	Space  []struct {
+		Download string
+		Bytes    int64
+	} `json:"space"`
 }
 
 // call sends a request and reads the answer into out, or into a problem.

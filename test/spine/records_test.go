@@ -45,6 +45,10 @@ func (h *house) recordings(s *sim.Sim, query string) (v recordsView) {
 // lost for good.
 //
 // Quirk: 25
+// Conformance: server Query/RecordInfo 2016 2022
+// Conformance: simulator Query/RecordInfo 2016 2022
+// Conformance: server Response/RecordInfo 2016 2022
+// Conformance: simulator Response/RecordInfo 2016 2022
 func TestAListOfTenThousandRecordingsIsComplete(t *testing.T) {
 	t.Parallel()
 	const all = 10_000

@@ -60,27 +60,33 @@ const (
 	BadRecordTime  Code = 134004
 	RecordsBusy    Code = 135001
 
-	UnknownStream  Code = 144001
-	BadLiveName    Code = 144002
-	GaveUp         Code = 144003
-	BadRange       Code = 144004
-	BadSpeed       Code = 144005
-	BadScale       Code = 144006
-	NoReverse      Code = 144007
-	BadPosition    Code = 144008
-	NotPlayback    Code = 144009
-	NoReceiver     Code = 145001
-	StreamBusy     Code = 146001
-	StreamRefused  Code = 146002
-	NoAnswer       Code = 146003
-	BadAnswer      Code = 146004
-	NoKeyFrame     Code = 146005
-	NoRecording    Code = 146006
-	NoSlot         Code = 146007
-	NoControl      Code = 146008
-	ControlRefused Code = 146009
-	NoPacket       Code = 147001
-	NoConnection   Code = 147002
+	UnknownStream   Code = 144001
+	BadLiveName     Code = 144002
+	GaveUp          Code = 144003
+	BadRange        Code = 144004
+	BadSpeed        Code = 144005
+	BadScale        Code = 144006
+	NoReverse       Code = 144007
+	BadPosition     Code = 144008
+	NotPlayback     Code = 144009
+	UnknownDownload Code = 144010
+	DownloadActive  Code = 144011
+	DownloadDone    Code = 144012
+	NoReceiver      Code = 145001
+	DownloadsBusy   Code = 145002
+	NoSpace         Code = 145003
+	TooManyFetchers Code = 145004
+	StreamBusy      Code = 146001
+	StreamRefused   Code = 146002
+	NoAnswer        Code = 146003
+	BadAnswer       Code = 146004
+	NoKeyFrame      Code = 146005
+	NoRecording     Code = 146006
+	NoSlot          Code = 146007
+	NoControl       Code = 146008
+	ControlRefused  Code = 146009
+	NoPacket        Code = 147001
+	NoConnection    Code = 147002
 
 	UnknownSubscription Code = 154001
 	SubscriptionEdition Code = 154002
@@ -234,8 +240,20 @@ var table = []Fault{
 		Text{"Give seconds from 0 to less than its duration.", "请提供从 0 到小于时长的秒数。"}},
 	{NotPlayback, "not_a_playback", 409, Text{"Only a playback can be paused, sought or slowed", "只有回放可以暂停、定位或变速"},
 		Text{"Start one: POST /api/v1/streams with kind playback.", "请以 kind 为 playback 调用 POST /api/v1/streams。"}},
+	{UnknownDownload, "unknown_download", 404, Text{"There is no such download", "下载任务不存在"},
+		Text{"It may have been deleted by its age (downloads.keep); list what is kept: GET /api/v1/downloads.", "任务可能已按 downloads.keep 到期删除，请通过 GET /api/v1/downloads 查看。"}},
+	{DownloadActive, "download_active", 409, Text{"The download has not ended", "下载尚未结束"},
+		Text{"Wait for its end, or cancel it first: POST /api/v1/downloads/{download}/cancel.", "请等待其结束，或先通过 POST /api/v1/downloads/{download}/cancel 取消。"}},
+	{DownloadDone, "download_done", 409, Text{"The download is done", "下载已完成"},
+		Text{"Nothing is left to ask the device for; fetch its file.", "没有需要继续下载的内容，请直接获取文件。"}},
 	{NoReceiver, "no_receiver", 503, Text{"No receiver is free", "没有可用的收流端口"},
 		Text{"End idle streams or widen media.ports.", "请关闭空闲码流，或扩大 media.ports。"}},
+	{DownloadsBusy, "too_many_downloads", 503, Text{"Too many downloads run or are kept", "下载任务过多"},
+		Text{"Wait until one has ended, delete old ones, or raise downloads.running.", "请等待任务结束、删除旧任务，或调大 downloads.running。"}},
+	{NoSpace, "no_download_space", 507, Text{"No space for downloads is left", "下载空间已满"},
+		Text{"Delete what space names with DELETE /api/v1/downloads/{download}, or raise downloads.space.", "请通过 DELETE /api/v1/downloads/{download} 删除 space 中所列任务，或调大 downloads.space。"}},
+	{TooManyFetchers, "too_many_files", 503, Text{"Too many files are being fetched", "同时获取文件的请求过多"},
+		Text{"Try again when one has been fetched.", "请待其他文件获取完成后重试。"}},
 	{StreamBusy, "stream_busy", 409, Text{"The device has no free stream", "设备码流路数已满"},
 		Text{"Close another viewer on the device, or use the sub stream.", "请关闭设备上的其他取流，或改用子码流。"}},
 	{StreamRefused, "stream_refused", 502, Text{"The device rejected the invitation", "设备拒绝点播"},
