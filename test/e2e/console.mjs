@@ -1,81 +1,8 @@
-// Uses the console in Chromium as a person does. Started by console_test.go,
-// which gives it FENGSUI_CONSOLE (JSON, see below) and reads one line of JSON
-// for each step: {"step", "ok", "why", "ms", "notes"}; {"ask": "reboot"} makes it
-// reboot the H.264 camera.
+// Looks at devices and live pictures in the console as a person does. Started by
+// console_test.go with cameras, h264, h265, silent and refused: IDs; "reboot" makes
+// it reboot the H.264 camera.
 import { stat } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import path from 'node:path'
-
-/** @type {{base: string, user: string, password: string, chromium: string, modules: string, shots: string,
- *   cameras: string[], h264: string, h265: string, silent: string, refused: string}} */
-const given = JSON.parse(process.env.FENGSUI_CONSOLE)
-const { chromium } = createRequire(path.join(given.modules, 'package.json'))('playwright-core')
-
-const browser = await chromium.launch({
-  executablePath: given.chromium,
-  headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-})
-
-/** What went wrong in any page, by itself: exceptions and refusals by the content policy. */
-const faults = new Set()
-const fault = (words) => faults.add(words.split('\n').slice(0, 4).join('\n'))
-
-async function newPage(language, prepare) {
-  const context = await browser.newContext({ locale: language === 'zh' ? 'zh-CN' : 'en-US', viewport: { width: 1360, height: 820 } })
-  if (prepare) await context.addInitScript(prepare)
-  const page = await context.newPage()
-  page.setDefaultTimeout(15000)
-  page.on('pageerror', (e) => fault(`exception at ${page.url()}: ${e.stack ?? e}`))
-  page.on('console', (m) => {
-    if (m.type() === 'error' && !/Failed to load resource/.test(m.text())) fault(`console at ${page.url()}: ${m.text()}`)
-  })
-  return page
-}
-
-let notes = []
-async function step(name, page, work) {
-  const began = Date.now()
-  notes = []
-  let why = ''
-  try {
-    await work()
-  } catch (e) {
-    why = String(e.stack ?? e)
-  }
-  await page.waitForTimeout(400) // what fades in
-  await page.screenshot({ path: path.join(given.shots, name.replaceAll(' ', '-') + '.png') }).catch((e) => notes.push(`no screenshot: ${e}`))
-  if (why !== '' && faults.size > 0) why += '\n' + [...faults].join('\n')
-  console.log(JSON.stringify({ step: name, ok: why === '', why, ms: Date.now() - began, notes }))
-  return why === ''
-}
-
-/** Ends the run where going on would only wait for what cannot come. */
-async function vital(went) {
-  if (await went) return
-  await browser.close()
-  process.exit(1)
-}
-
-function must(condition, otherwise) {
-  if (!condition) throw new Error(otherwise)
-}
-
-const username = 'input[name=username]'
-const password = 'input[name=password]'
-
-async function signIn(page, word) {
-  await page.fill(username, given.user)
-  await page.fill(password, word)
-  await page.click('button[type=submit]')
-}
-
-async function enter(page) {
-  await page.goto(given.base + '/')
-  await signIn(page, given.password)
-  await page.waitForURL('**/devices')
-}
+import { ask, browser, enter, faults, given, must, newPage, note, signIn, step, vital } from './browser.mjs'
 
 /** Opens the tree until a channel can be seen, and clicks it. */
 async function choose(page, channel) {
@@ -100,7 +27,7 @@ async function watch(page, tile) {
   await page.waitForTimeout(3000)
   const seen = (await frames()) - before
   const facts = await at.locator('[data-test=facts]').innerText()
-  notes.push(`${seen} pictures in 3 s, overlay: ${facts}`)
+  note(`${seen} pictures in 3 s, overlay: ${facts}`)
   must(seen > 25, `only ${seen} pictures were decoded in 3 s`)
   const size = await at.locator('video').evaluate((v) => `${v.videoWidth}x${v.videoHeight}`)
   must(size === '640x360', `the picture is ${size}`)
@@ -115,7 +42,7 @@ await vital(step('01 wrong password', english, async () => {
   const alert = english.locator('[role=alert]')
   await alert.waitFor()
   const words = await alert.innerText()
-  notes.push(words)
+  note(words)
   must(/wrong/i.test(words), `the alert says ${words}`)
   must(english.url().includes('/signin'), `it went to ${english.url()}`)
 }))
@@ -141,7 +68,7 @@ await step('04 H.265 notice', english, async () => {
     MediaSource.isTypeSupported('video/mp4; codecs="hvc1.1.6.L93.B0"'))
   await choose(english, given.h265)
   if (can) {
-    notes.push('this browser decodes H.265')
+    note('this browser decodes H.265')
     await watch(english, 1)
     return
   }
@@ -155,7 +82,7 @@ await step('05 failed start', english, async () => {
   const failed = english.locator('[data-test=tile]').nth(2).locator('[data-test=failed]')
   await failed.waitFor({ timeout: 30000 })
   const words = await failed.innerText()
-  notes.push(words.replaceAll('\n', ' | '))
+  note(words.replaceAll('\n', ' | '))
   must(/147001/.test(words), `no error code in ${words}`)
   must(/What to try/.test(words) && /media\.advertise/.test(words), `no remedy in ${words}`)
   must((await failed.locator('[data-test=stages] li').count()) >= 4, `no stages in ${words}`)
@@ -176,12 +103,12 @@ await step('07 picture after a reboot', english, async () => {
   const before = await watch(english, 0) // not disturbed by its neighbours
   must(/WebRTC/.test(before), before)
   const rebooted = Date.now()
-  console.log(JSON.stringify({ ask: 'reboot' }))
+  ask('reboot')
   await tile.locator('xpath=self::*[not(@data-phase="playing")]').waitFor({ timeout: 15000 })
-  notes.push(`the tile is ${await tile.getAttribute('data-phase')} ${Date.now() - rebooted} ms after the reboot`)
+  note(`the tile is ${await tile.getAttribute('data-phase')} ${Date.now() - rebooted} ms after the reboot`)
   await tile.locator('xpath=self::*[@data-phase="playing"]').waitFor({ timeout: 30000 })
   await watch(english, 0)
-  notes.push(`it plays again ${Date.now() - rebooted} ms after the reboot`)
+  note(`it plays again ${Date.now() - rebooted} ms after the reboot`)
 })
 
 await step('08 device page', english, async () => {
@@ -195,13 +122,13 @@ await step('09 SIP ladder', english, async () => {
   const file = english.waitForEvent('download', { timeout: 10000 })
   await english.getByText('Capture file').click()
   const { size } = await stat(await (await file).path())
-  notes.push(`capture file of ${size} bytes`)
+  note(`capture file of ${size} bytes`)
   must(size > 1000, `the capture file has ${size} bytes`)
   must((await english.locator('[data-test=last]').count()) > 0, 'none of the last REGISTERs is shown')
   await english.click('[data-test=watch]')
   const watching = english.locator('[data-test=watching]')
   await watching.waitFor()
-  notes.push(await watching.innerText())
+  note(await watching.innerText())
   await english.click('[data-test=unwatch]')
   await english.locator('[data-test=watch]').waitFor()
 })
@@ -250,7 +177,7 @@ await step('14 Chinese failed start', chinese, async () => {
   const failed = chinese.locator('[data-test=tile]').nth(1).locator('[data-test=failed]')
   await failed.waitFor({ timeout: 30000 })
   const words = await failed.innerText()
-  notes.push(words.replaceAll('\n', ' | '))
+  note(words.replaceAll('\n', ' | '))
   must(/未收到媒体数据/.test(words), `the tile says ${words}`)
 })
 

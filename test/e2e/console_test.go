@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,15 +36,7 @@ func shots(t *testing.T) string {
 
 func TestConsoleShowsDevicesAndMovingPictures(t *testing.T) {
 	t.Parallel()
-	node, chromium := tool(t, "node"), tool(t, "chromium")
-	modules := filepath.Join(shared.root, "web", "node_modules")
-	if _, err := os.Stat(filepath.Join(modules, "playwright-core")); err != nil {
-		t.Fatalf("this test needs playwright-core: run make build, or npm ci in web (%v)", err)
-	}
 	s := start(t, "media.packet_timeout=2s")
-	if a := s.call(t, "GET", "/", nil); !bytes.Contains(a.body, []byte("<script")) || !bytes.Contains(a.body, []byte("/assets/")) {
-		t.Fatalf("the binary holds no console: run make build, which builds web/dist, and build it again\n%s", a.body)
-	}
 	h264 := simulate(t, s, sim.Config{FirstID: series(1), Devices: 2})
 	h265 := simulate(t, s, sim.Config{FirstID: series(2), Video: media.H265, Edition: gb28181.Edition2022})
 	silent := simulate(t, s, sim.Config{FirstID: series(3), Quirks: []string{"silent"}})
@@ -54,18 +47,33 @@ func TestConsoleShowsDevicesAndMovingPictures(t *testing.T) {
 		t.Fatalf("a wrong password was answered\n%s", got)
 	}
 
-	given, err := json.Marshal(map[string]any{
-		"base": s.base, "user": "admin", "password": adminPassword, "chromium": chromium, "modules": modules, "shots": shots(t),
+	browse(t, s, "console.mjs", 15, map[string]any{
 		"cameras": []string{h264.id(0), h264.id(1), h265.id(0), silent.id(0)},
 		"h264":    h264.id(0), "h265": h265.id(0), "silent": silent.id(0), "refused": wrong.id,
-	})
+	}, map[string]func() error{"reboot": func() error { return h264.Reboot(0) }})
+}
+
+// browse runs a script that uses the console in Chromium: each step that it tells
+// of is a test. What it asks for is done to the devices.
+func browse(t *testing.T, s *server, script string, least int, given map[string]any, asks map[string]func() error) {
+	t.Helper()
+	node, chromium := tool(t, "node"), tool(t, "chromium")
+	modules := filepath.Join(shared.root, "web", "node_modules")
+	if _, err := os.Stat(filepath.Join(modules, "playwright-core")); err != nil {
+		t.Fatalf("this test needs playwright-core: run make build, or npm ci in web (%v)", err)
+	}
+	if a := s.call(t, "GET", "/", nil); !bytes.Contains(a.body, []byte("<script")) || !bytes.Contains(a.body, []byte("/assets/")) {
+		t.Fatalf("the binary holds no console: run make build, which builds web/dist, and build it again\n%s", a.body)
+	}
+	maps.Copy(given, map[string]any{"base": s.base, "user": "admin", "password": adminPassword, "chromium": chromium, "modules": modules, "shots": shots(t)})
+	facts, err := json.Marshal(given)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, node, filepath.Join(shared.root, "test", "e2e", "console.mjs"))
-	cmd.Env = append(cleanEnv(), "FENGSUI_CONSOLE="+string(given), "NO_PROXY=127.0.0.1,localhost")
+	cmd := exec.CommandContext(ctx, node, filepath.Join(shared.root, "test", "e2e", script))
+	cmd.Env = append(cleanEnv(), "FENGSUI_CONSOLE="+string(facts), "NO_PROXY=127.0.0.1,localhost")
 	cmd.WaitDelay = 5 * time.Second
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
@@ -87,11 +95,11 @@ func TestConsoleShowsDevicesAndMovingPictures(t *testing.T) {
 			Notes          []string
 		}
 		if err := json.Unmarshal(lines.Bytes(), &step); err != nil {
-			t.Errorf("console.mjs said %q", lines.Text())
+			t.Errorf("%s said %q", script, lines.Text())
 			continue
 		}
-		if step.Ask == "reboot" {
-			if err := h264.Reboot(0); err != nil {
+		if do := asks[step.Ask]; do != nil {
+			if err := do(); err != nil {
 				t.Error(err)
 			}
 			continue
@@ -104,7 +112,7 @@ func TestConsoleShowsDevicesAndMovingPictures(t *testing.T) {
 			}
 		})
 	}
-	if err := cmd.Wait(); err != nil || steps < 15 {
-		t.Errorf("console.mjs ended after %d steps with %v\n%s", steps, err, complaint.Bytes())
+	if err := cmd.Wait(); err != nil || steps < least {
+		t.Errorf("%s ended after %d steps with %v\n%s", script, steps, err, complaint.Bytes())
 	}
 }

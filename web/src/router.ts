@@ -14,6 +14,15 @@ export const router = createRouter({
     { path: '/alarms', name: 'alarms', component: () => import('./views/Alarms.vue'), meta: { title: 'alarms' } },
     { path: '/positions', name: 'positions', component: () => import('./views/Positions.vue'), meta: { title: 'positions' } },
     { path: '/attempts', name: 'attempts', component: () => import('./views/Attempts.vue'), meta: { title: 'attempts' } },
+    {
+      path: '/admin', component: () => import('./views/Admin.vue'), redirect: { name: 'users' },
+      children: [
+        { path: 'users', name: 'users', component: () => import('./views/Users.vue'), meta: { title: 'admin' } },
+        { path: 'roles', name: 'roles', component: () => import('./views/Roles.vue'), meta: { title: 'admin' } },
+        { path: 'keys', name: 'keys', component: () => import('./views/Keys.vue'), meta: { title: 'admin' } },
+        { path: 'audit', name: 'audit', component: () => import('./views/Audit.vue'), meta: { title: 'admin' } },
+      ],
+    },
     { path: '/:rest(.*)', redirect: '/devices' },
   ],
 })
