@@ -114,7 +114,7 @@ it('who has the slots is told, and one of them is ended by who may', async () =>
 })
 
 it('who may not end what others watch is told so', async () => {
-  saveSession({ token: 'word', expires: Date.now() + 60_000, acts: ['look', 'playback'] as Act[] })
+  saveSession({ token: 'word', expires: Date.now() + 60_000, acts: ['look'] as Act[] })
   const { el, unmount } = await mount(SlotNote, { problem: noSlot })
   expect(el.querySelector<HTMLButtonElement>('[data-test=free]')!.disabled).toBe(true)
   unmount()

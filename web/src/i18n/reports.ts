@@ -3,7 +3,7 @@ export const reports = {
   en: {
     alarms: {
       at: 'Received', from: 'From', kind: 'Kind', priority: 'Priority', description: 'Description', state: 'Seen to', acknowledge: 'Seen to', undo: 'Take back', by: '{name}, {at}', allKinds: 'all kinds', allPriorities: 'all priorities', open: 'only those to be seen to',
-      csv: 'Export CSV', total: 'Alarms: {n}', own: 'the device itself', clock: 'by the device\'s clock {at}', noPtz: 'Your role does not allow it: the right to move cameras is needed.', place: 'at {place}',
+      csv: 'Export CSV', total: 'Alarms: {n}', own: 'the device itself', clock: 'by the device\'s clock {at}', place: 'at {place}',
       empty: 'No alarm has been reported', emptyHint: 'Many devices report alarms only after they are subscribed to, or after their guard is set: see Subscriptions in the page of the device.', notFound: 'No alarm matches', live: 'New alarms appear by themselves',
       method: { 1: 'telephone', 2: 'device', 3: 'SMS', 4: 'position', 5: 'video', 6: 'fault', 7: 'other', 0: 'not told' },
       level: { 1: '1 highest', 2: '2 high', 3: '3 medium', 4: '4 low', 0: 'not told' },
@@ -23,7 +23,7 @@ export const reports = {
   zh: {
     alarms: {
       at: '接收时间', from: '来源', kind: '类型', priority: '级别', description: '描述', state: '处理', acknowledge: '确认', undo: '撤销确认', by: '{name}，{at}', allKinds: '全部类型', allPriorities: '全部级别', open: '仅未确认',
-      csv: '导出 CSV', total: '共 {n} 条报警', own: '设备本身', clock: '设备时间 {at}', noPtz: '当前角色没有云台控制权限，不能确认报警。', place: '位置 {place}',
+      csv: '导出 CSV', total: '共 {n} 条报警', own: '设备本身', clock: '设备时间 {at}', place: '位置 {place}',
       empty: '没有收到报警', emptyHint: '许多设备须先订阅报警或布防后才会上报，请在设备页的“订阅”中设置。', notFound: '没有符合条件的报警', live: '新报警自动显示',
       method: { 1: '电话', 2: '设备', 3: '短信', 4: 'GPS', 5: '视频', 6: '设备故障', 7: '其他', 0: '未说明' },
       level: { 1: '一级警情', 2: '二级警情', 3: '三级警情', 4: '四级警情', 0: '未说明' },
