@@ -1,5 +1,6 @@
 import { channel } from './channel'
 import { config } from './config'
+import { front } from './front'
 import { people } from './people'
 import { reports } from './reports'
 
@@ -96,6 +97,7 @@ export default {
   error: { network: 'The server does not answer', code: 'error {code}', trace: 'trace {trace}', fields: '{field}: {message}' },
   ...channel.en,
   ...config.en,
+  ...front.en,
   ...reports.en,
   ...people.en,
 }

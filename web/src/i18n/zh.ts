@@ -1,6 +1,7 @@
 import type en from './en'
 import { channel } from './channel'
 import { config } from './config'
+import { front } from './front'
 import { people } from './people'
 import { reports } from './reports'
 
@@ -97,6 +98,7 @@ const zh: typeof en = {
   error: { network: '服务器没有应答', code: '错误 {code}', trace: '跟踪号 {trace}', fields: '{field}：{message}' },
   ...channel.zh,
   ...config.zh,
+  ...front.zh,
   ...reports.zh,
   ...people.zh,
 }
