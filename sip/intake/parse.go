@@ -398,6 +398,9 @@ func (h *head) check() error {
 				return err
 			}
 		case kContact:
+			if usualContact(f.value) != nil {
+				continue
+			}
 			for item, rest := cutItem(f.value); ; item, rest = cutItem(rest) {
 				if string(item) != "*" && !listItemOK(item) {
 					h.quirks |= QuirkContact

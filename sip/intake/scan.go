@@ -63,7 +63,13 @@ func (h *head) request(r *Request, raw []byte) {
 				}
 			}
 		case kContact:
-			if item, _ := cutItem(f.value); r.Contact == nil && len(item) > 0 {
+			if r.Contact != nil {
+				continue
+			}
+			if r.Contact = usualContact(f.value); r.Contact != nil {
+				continue
+			}
+			if item, _ := cutItem(f.value); len(item) > 0 {
 				a := parseNameAddr(item)
 				r.Contact, r.ContactParams = a.uri, a.params
 			}

@@ -72,6 +72,18 @@ func (a *Address) usual(value []byte) bool {
 	return false
 }
 
+// usualContact reads <sip:user@host:port>, the port being optional. The URI is nil
+// of another form.
+func usualContact(value []byte) (uri []byte) {
+	if len(value) == 0 || value[0] != '<' {
+		return nil
+	}
+	if _, _, end := usualURI(value, 1); end > 0 && string(value[end:]) == ">" {
+		return value[1:end]
+	}
+	return nil
+}
+
 // usual reads a Via of one hop over UDP or TCP, with a branch and no received.
 // It may leave anything in v when it is of another form.
 func (v *via) usual(value []byte) bool {

@@ -12,7 +12,7 @@ import (
 
 // compareUsual fails where a usual form is read as something else than what any
 // form is. It tells how much of the message was of a usual form.
-func compareUsual(t *testing.T, raw []byte) (fields bool, addresses, vias int) {
+func compareUsual(t *testing.T, raw []byte) (fields bool, addresses, contacts, vias int) {
 	t.Helper()
 	raw = trimLeading(raw)
 	var quick, slow head
@@ -32,7 +32,7 @@ func compareUsual(t *testing.T, raw []byte) (fields bool, addresses, vias int) {
 			t.Fatalf("%q is %+v, or else %+v, %v, %v", lines, quick.fields, slow.fields, slow.quirks, err)
 		}
 	} else if slow.headers() != nil {
-		return fields, 0, 0
+		return fields, 0, 0, 0
 	}
 	for _, f := range slow.fields {
 		var a Address
@@ -41,6 +41,13 @@ func compareUsual(t *testing.T, raw []byte) (fields bool, addresses, vias int) {
 			want, ok := readAddress(f.value)
 			if !ok || !bytes.Equal(a.User, want.User) || !bytes.Equal(a.Host, want.Host) || !bytes.Equal(a.Tag, want.Tag) {
 				t.Fatalf("address %q is %q, or else %q, %v", f.value, a, want, ok)
+			}
+		}
+		if uri := usualContact(f.value); uri != nil {
+			contacts++
+			item, rest := cutItem(f.value)
+			if a := parseNameAddr(item); len(rest) > 0 || !listItemOK(item) || len(a.params) > 0 || !bytes.Equal(a.uri, uri) {
+				t.Fatalf("contact %q is %q, or else %q, %q", f.value, uri, a.uri, a.params)
 			}
 		}
 		var v via
@@ -61,7 +68,7 @@ func compareUsual(t *testing.T, raw []byte) (fields bool, addresses, vias int) {
 			}
 		}
 	}
-	return fields, addresses, vias
+	return fields, addresses, contacts, vias
 }
 
 func sameField(a, b field) bool {
@@ -74,8 +81,8 @@ const usualRegister = "REGISTER sip:34020000002000000001@3402000000 SIP/2.0\r\nV
 
 // What is not quite usual must be left to the other way or be read alike.
 func TestUsualFormsAreReadAsAnyFormIs(t *testing.T) {
-	if fields, addresses, vias := compareUsual(t, []byte(usualRegister)); !fields || addresses != 3 || vias != 1 {
-		t.Fatalf("fields %v, %d addresses, %d Vias of a usual message are usual", fields, addresses, vias)
+	if fields, addresses, contacts, vias := compareUsual(t, []byte(usualRegister)); !fields || addresses != 3 || contacts != 2 || vias != 1 {
+		t.Fatalf("fields %v, %d addresses, %d contacts, %d Vias of a usual message are usual", fields, addresses, contacts, vias)
 	}
 	const odd = "\r\n\t\x00\x7f\x80 :;,@<>\"\\[]/?=&%+*'!~`()sS0aZ-_."
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -97,7 +104,7 @@ func TestUsualFormsAreReadAsAnyFormIs(t *testing.T) {
 					b = append(b[:at], append([]byte(whole[from:min(len(whole), from+rnd.IntN(12))]), b[at:]...)...)
 				}
 			}
-			if fields, _, _ := compareUsual(t, b); fields {
+			if fields, _, _, _ := compareUsual(t, b); fields {
 				usual++
 			} else {
 				other++
