@@ -12,14 +12,17 @@ import (
 	"fengsui/sip/flow"
 )
 
-// Dialog is an INVITE dialog in which we sent the INVITE. It is a lease: who
-// holds it calls Bye, or sees Done closed.
+// Dialog is an INVITE dialog, of an INVITE that we sent or, from
+// [Endpoint.Accept], of one that came. It is a lease: who holds it calls Bye, or
+// sees Done closed.
 type Dialog struct {
 	// Set by newDialog, never changed after.
 	e    *Endpoint
 	peer Peer // but see flow
 	leg  *leg
 	done chan struct{}
+
+	received *received // nil: we sent the INVITE
 
 	mu        sync.Mutex // guards all below
 	flow      flow.Flow
@@ -110,12 +113,18 @@ func (d *Dialog) Bye(ctx context.Context) error {
 	d.mu.Unlock()
 	defer d.end(nil)
 	var ackErr error
-	if !acked {
+	if !acked && d.received == nil {
 		ackErr = d.Ack(ctx)
 	}
 	answered := make(chan error, 1)
 	p := d.to()
 	if !d.e.inBackground(func() {
+		if d.received != nil { // RFC 3261 15: not before its ACK
+			select {
+			case <-d.received.settled:
+			case <-d.e.done:
+			}
+		}
 		_, err := d.e.do(context.WithoutCancel(ctx), p, d.leg, Outgoing{Method: "BYE"})
 		answered <- err
 	}) {

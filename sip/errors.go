@@ -16,6 +16,7 @@ var (
 	ErrClosed      = errors.New("endpoint closed")                  // also before Run
 	ErrEnded       = errors.New("dialog ended")                     // a request in a dialog that has ended
 	ErrPeerBye     = errors.New("ended by the peer")                // the cause when the peer sent BYE
+	ErrDialog      = errors.New("the Call-ID has a dialog")         // an INVITE to accept
 	ErrTooLarge    = errors.New("message too large for a datagram") // 65,507 bytes
 )
 

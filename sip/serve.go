@@ -35,7 +35,8 @@ type Request struct {
 	At                time.Time // when its handler began
 	Seq               uint64    // order of receipt over all sockets
 
-	msg *gosip.Request // nil in one made by a test
+	msg      *gosip.Request // nil in one made by a test
+	accepted *Dialog        // that its handler made of it
 }
 
 // Header is the first value of any header, "" when absent. Names of any case
@@ -69,6 +70,8 @@ type Response struct {
 	Headers     []intake.Header
 	ContentType string
 	Body        []byte
+
+	dialog *Dialog // that a 200 to INVITE makes
 }
 
 // Header is the first value of a header, "" when absent.
@@ -131,6 +134,9 @@ func (e *Endpoint) serve(req *gosip.Request, tx gosip.ServerTransaction) {
 			e.log.Debug().Err(err).Str("device", r.FromUser).Str("method", r.Method).Msg("answer not sent")
 		}
 	}
+	if d := r.accepted; d != nil && !e.inBackground(func() { e.repeatUntilAcked(d, tx, answer) }) {
+		d.end(ErrClosed)
+	}
 	if after == nil {
 		e.order.hand(r.Seq, r.FromUser, nil)
 		e.requests.Put(r)
@@ -152,6 +158,7 @@ func (e *Endpoint) answer(r *Request) (*gosip.Response, func()) {
 	}
 	switch r.Method {
 	case "ACK":
+		e.peerAck(r)
 		return nil, nil
 	case "OPTIONS":
 		return e.response(r.msg, Response{Status: 200, Headers: []intake.Header{
@@ -256,6 +263,9 @@ func (e *Endpoint) response(req *gosip.Request, a Response) *gosip.Response {
 	res := gosip.NewResponseFromRequest(req, a.Status, a.Reason, nil)
 	for _, h := range a.Headers {
 		res.AppendHeader(gosip.NewHeader(h.Name, h.Value))
+	}
+	if to := res.To(); a.dialog != nil && to != nil {
+		to.Params.Add("tag", a.dialog.leg.tag)
 	}
 	if e.cfg.UserAgent != "" {
 		res.AppendHeader(gosip.NewHeader("User-Agent", e.cfg.UserAgent))
