@@ -23,7 +23,7 @@ type leaksInput struct {
 }
 
 type leaseView struct {
-	Kind       string `json:"kind" enum:"sip_connection,media_connection,media_receiver,flv_viewer,webrtc_viewer"`
+	Kind       string `json:"kind" enum:"sip_connection,media_connection,media_receiver,flv_viewer,webrtc_viewer,media_sender,webrtc_talker"`
 	Owner      string `json:"owner" doc:"device:<id>, stream:<key>; empty while nobody has claimed it"`
 	Local      string `json:"local"`
 	Remote     string `json:"remote" doc:"empty before anybody is known"`

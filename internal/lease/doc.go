@@ -18,4 +18,6 @@
 //	media_receiver    the engine has not ended it, and play has a session of its stream
 //	flv_viewer        play has a session of its stream
 //	webrtc_viewer     play has a session of its stream
+//	media_sender      talk has the talk it is of
+//	webrtc_talker     talk has the talk it is of
 package lease

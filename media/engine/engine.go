@@ -166,16 +166,11 @@ func (e *Engine) Receive(_ context.Context, w Want) (*Receiver, error) {
 }
 
 func (e *Engine) receive(w Want) (*Receiver, error) {
-	want := rtp.Want{From: w.From, Owner: "stream:" + string(w.Key)}
-	switch w.Transport {
-	case "udp", "":
-	case "tcp-passive":
-		want.Transport = rtp.TCPPassive
-	case "tcp-active":
-		want.Transport = rtp.TCPActive
-	default:
-		return nil, fmt.Errorf("bad transport %q: want udp, tcp-passive or tcp-active", w.Transport)
+	transport, err := transportOf(w.Transport)
+	if err != nil {
+		return nil, err
 	}
+	want := rtp.Want{Transport: transport, From: w.From, Owner: "stream:" + string(w.Key)}
 	switch w.Mode {
 	case "single":
 		want.Mode = rtp.Single
@@ -215,6 +210,41 @@ func (e *Engine) receive(w Want) (*Receiver, error) {
 		return nil, ErrClosed
 	}
 	return r, nil
+}
+
+// Speak is what a sender of sound is opened for.
+type Speak struct {
+	Transport string // udp, tcp-passive, tcp-active: our role
+	// SSRC is the peer's choice, 0: one is leased; the other fields are those of
+	// rtp.SendWant.
+	SSRC   uint32
+	From   netip.Addr
+	Owner  string
+	Living func() bool
+	End    func()
+	Heard  func(h rtp.Header, payload []byte)
+}
+
+// Send leases a pair of ports, and an SSRC unless it is given, to send sound from.
+// It reports rtp.ErrNoPort, rtp.ErrNoSSRC or rtp.ErrClosed.
+func (e *Engine) Send(w Speak) (*rtp.Sender, error) {
+	transport, err := transportOf(w.Transport)
+	if err != nil {
+		return nil, err
+	}
+	return e.server.OpenSender(rtp.SendWant{Transport: transport, SSRC: w.SSRC, From: w.From, Owner: w.Owner, Living: w.Living, End: w.End, Heard: w.Heard})
+}
+
+func transportOf(name string) (rtp.Transport, error) {
+	switch name {
+	case "udp", "":
+		return rtp.UDP, nil
+	case "tcp-passive":
+		return rtp.TCPPassive, nil
+	case "tcp-active":
+		return rtp.TCPActive, nil
+	}
+	return 0, fmt.Errorf("bad transport %q: want udp, tcp-passive or tcp-active", name)
 }
 
 // Attach gives a viewer its end of a stream: first the group of pictures that

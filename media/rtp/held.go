@@ -67,3 +67,27 @@ func (c *conn) Held() lease.Facts {
 	}
 	return f
 }
+
+// heldSender is a sender as the book of leases sees it.
+type heldSender Sender
+
+// Living asks the owner.
+func (h *heldSender) Living(time.Time) bool { return h.want.Living == nil || h.want.Living() }
+
+// Reclaim ends what the sender is of, and the sender where that did not.
+func (h *heldSender) Reclaim() {
+	if h.want.End != nil {
+		h.want.End()
+	}
+	(*Sender)(h).Close()
+}
+
+// Held says whose it is.
+func (h *heldSender) Held() lease.Facts {
+	n := (*Sender)(h)
+	f := lease.Facts{Owner: n.want.Owner, Local: netip.AddrPortFrom(n.srv.host, uint16(n.Port())).String()}
+	if st := n.Stats(); st.Remote.IsValid() {
+		f.Remote = st.Remote.String()
+	}
+	return f
+}

@@ -112,6 +112,7 @@ type Server struct {
 	mu       sync.Mutex // before any session's mu
 	closed   bool
 	sessions map[*Session]struct{}
+	senders  map[*Sender]struct{}
 	list     []*Session                // of sessions; nil when it changed
 	waiting  map[netip.Addr][]*Session // shared port, no packet yet, by the device's address
 	scanned  time.Time                 // when adopt last looked at all sessions
@@ -131,7 +132,7 @@ func New(cfg Config, log zerolog.Logger) (*Server, error) {
 	cfg.defaults()
 	s := &Server{
 		cfg: cfg, log: log, host: netip.IPv4Unspecified(),
-		sessions: make(map[*Session]struct{}), waiting: make(map[netip.Addr][]*Session),
+		sessions: make(map[*Session]struct{}), senders: make(map[*Sender]struct{}), waiting: make(map[netip.Addr][]*Session),
 		memory: newMemory(cfg.Reuse),
 	}
 	s.orphans.m = make(map[orphanKey]*orphan)
@@ -220,12 +221,16 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
 	all := slices.Collect(maps.Keys(s.sessions))
+	senders := slices.Collect(maps.Keys(s.senders))
 	s.mu.Unlock()
 	if s.udp != nil {
 		_ = s.udp.Close()
 		_ = s.tcp.Close()
 	}
 	for _, one := range all {
+		one.Close()
+	}
+	for _, one := range senders {
 		one.Close()
 	}
 	s.gate.close()

@@ -163,8 +163,18 @@ func (s *Session) Connect(ctx context.Context) error {
 	if connected { // it came to us by itself
 		return nil
 	}
+	c, err := connect(ctx, s.srv.host, s.Port(), remote)
+	if err != nil {
+		return err
+	}
+	return s.srv.adoptConn(c, s)
+}
+
+// connect connects for media from a port of ours, else from any: up to four times
+// a second apart.
+func connect(ctx context.Context, host netip.Addr, port int, remote netip.AddrPort) (net.Conn, error) {
 	if !remote.IsValid() || remote.Port() == 0 {
-		return fmt.Errorf("connect for media: no address in the answer")
+		return nil, fmt.Errorf("connect for media: the peer gave no address")
 	}
 	var err error
 	for try := range 1 + dialRetries {
@@ -172,23 +182,22 @@ func (s *Session) Connect(ctx context.Context) error {
 			select {
 			case <-time.After(dialPause):
 			case <-ctx.Done():
-				return fmt.Errorf("connect for media to %s: %w", remote, errors.Join(context.Cause(ctx), err))
+				return nil, fmt.Errorf("connect for media to %s: %w", remote, errors.Join(context.Cause(ctx), err))
 			}
 		}
 		var c net.Conn
-		if c, err = s.dial(ctx, remote); err == nil {
-			return s.srv.adoptConn(c, s)
+		if c, err = dial(ctx, host, port, remote); err == nil {
+			return c, nil
 		}
 	}
-	return fmt.Errorf("connect for media to %s: %w", remote, err)
+	return nil, fmt.Errorf("connect for media to %s: %w", remote, err)
 }
 
-// dial connects from the port of the offer, else from any.
-func (s *Session) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+func dial(ctx context.Context, host netip.Addr, port int, to netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	d := net.Dialer{
-		LocalAddr: &net.TCPAddr{IP: s.srv.host.AsSlice(), Port: s.Port()},
+		LocalAddr: &net.TCPAddr{IP: host.AsSlice(), Port: port},
 		Control:   reusePort,
 		KeepAlive: -1,
 	}
