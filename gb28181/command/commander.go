@@ -412,7 +412,7 @@ func (c *Commander) countSurveys() float64 {
 // label keeps the metrics' commands a closed set.
 func label(cmd string) string {
 	switch cmd {
-	case manscdp.CmdCatalog, manscdp.CmdDeviceInfo, manscdp.CmdRecordInfo:
+	case manscdp.CmdCatalog, manscdp.CmdDeviceInfo, manscdp.CmdRecordInfo, manscdp.CmdBroadcast:
 		return cmd
 	}
 	if _, ok := specOf(cmd); ok {
