@@ -19,11 +19,13 @@ import (
 	"fengsui/gb28181/play"
 	"fengsui/gb28181/records"
 	"fengsui/gb28181/subscribe"
+	"fengsui/gb28181/talk"
 	"fengsui/gb28181/upgrade"
 	"fengsui/internal/api/fault"
 	"fengsui/internal/store"
 	"fengsui/media/out/flv"
 	"fengsui/media/out/whep"
+	"fengsui/media/voice"
 	"fengsui/sip"
 	"fengsui/sip/trace"
 )
@@ -43,22 +45,29 @@ type problem struct {
 	Stages   []stageView  `json:"stages,omitempty" doc:"how far a stream came"`
 	Holders  []holderView `json:"holders,omitempty" doc:"who has the device's slots"`
 	Space    []spaceView  `json:"space,omitempty" doc:"the downloads that hold the most space"`
+	Stages   []stageView  `json:"stages,omitempty" doc:"how far a stream or talk came"`
+	Holders  []holderView `json:"holders,omitempty" doc:"who has the device's slots, or speaks to the channel"`
 }
 
-// holderView is a stream that takes a slot of a device.
+// holderView is a stream that takes a slot of a device, or a talk to a channel.
 type holderView struct {
-	Stream  string `json:"stream"`
-	Kind    string `json:"kind" enum:"playback,download"`
+	Stream  string `json:"stream" doc:"ID of the stream or talk"`
+	Kind    string `json:"kind" enum:"playback,download,talk"`
 	Channel string `json:"channel"`
 	By      string `json:"by" doc:"who asked for it"`
+	Since   *stamp `json:"since,omitempty" doc:"of a talk"`
 }
 
-// holdersOf are the streams for which there is no slot, nil for any other error.
+// holdersOf are those for whom there is no slot, or who speaks to a channel that is
+// taken; nil for any other error.
 func holdersOf(err error) (views []holderView) {
+	if views = speakerOf(err); views != nil {
+		return views
+	}
 	var e *play.SlotError
 	if errors.As(err, &e) {
 		for _, h := range e.Holders {
-			views = append(views, holderView{h.Stream, string(h.Kind), string(h.Channel), h.By})
+			views = append(views, holderView{Stream: h.Stream, Kind: string(h.Kind), Channel: string(h.Channel), By: h.By})
 		}
 	}
 	return views
@@ -110,6 +119,23 @@ func known() []struct {
 		{download.ErrBusy, fault.DownloadsBusy},
 		{download.ErrFull, fault.DownloadsBusy},
 		{download.ErrSpace, fault.NoSpace},
+		{talk.ErrTaken, fault.TalkTaken},
+		{talk.ErrFull, fault.TooManyTalks},
+		{talk.ErrDeclined, fault.TalkDeclined},
+		{talk.ErrMute, fault.TalkMute},
+		{talk.ErrNoInvite, fault.TalkNoInvite},
+		{talk.ErrOffer, fault.BadTalkSDP},
+		{talk.ErrAnswer, fault.BadTalkSDP},
+		{talk.ErrRejected, fault.TalkRejected},
+		{talk.ErrNoAnswer, fault.TalkMute},
+		{talk.ErrNoACK, fault.TalkMute},
+		{talk.ErrConnect, fault.NoTalkConnection},
+		{talk.ErrNoPort, fault.NoReceiver},
+		{talk.ErrEdition, fault.NotInEdition},
+		{talk.ErrGivenUp, fault.GaveUp},
+		{talk.ErrClosing, fault.NotReady},
+		{talk.ErrNoTalk, fault.UnknownTalk},
+		{voice.ErrWAV, fault.BadWAV},
 		{trace.ErrBadPeer, fault.BadPeer},
 		{trace.ErrTooManyWatches, fault.TooManyWatches},
 		{play.ErrClosing, fault.NotReady},
@@ -156,6 +182,9 @@ func (s *Server) faultOf(err error) *fault.Error {
 			var start *play.StartError
 			if errors.As(err, &start) {
 				f.Remedy = fault.Text(start.Remedy)
+			}
+			if _, words := talkStages(err); words.EN != "" {
+				f.Remedy = fault.Text(words)
 			}
 			return f
 		}

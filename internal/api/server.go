@@ -52,6 +52,7 @@ type Services struct {
 	Records       Records
 	Streams       Streams
 	Downloads     Downloads
+	Talks         Talks
 	Settings      Settings
 	Traits        Traits
 	Trace         Trace
@@ -144,6 +145,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addRecords()
 	s.addStreams()
 	s.addDownloads()
+	s.addTalks()
 	s.addTrace()
 	s.addEvents()
 	s.addTimeline()

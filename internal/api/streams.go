@@ -61,13 +61,17 @@ func viewStages(stages []play.Stage) []stageView {
 	return views
 }
 
-// stagesOf are the stages of a failed start, nil for any other error.
+// stagesOf are the stages of a failed start of a stream or talk, nil for any other
+// error.
 func stagesOf(err error) []stageView {
 	var e *play.StartError
-	if !errors.As(err, &e) {
-		return nil
+	if errors.As(err, &e) {
+		return viewStages(e.Stages)
 	}
-	return viewStages(e.Stages)
+	if stages, _ := talkStages(err); stages != nil {
+		return viewStages(stages)
+	}
+	return nil
 }
 
 type trackView struct {

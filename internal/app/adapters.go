@@ -14,6 +14,7 @@ import (
 	"fengsui/gb28181/play"
 	"fengsui/gb28181/quirk"
 	"fengsui/gb28181/subscribe"
+	"fengsui/gb28181/talk"
 	"fengsui/internal/api"
 	"fengsui/media"
 	"fengsui/media/engine"
@@ -65,6 +66,25 @@ func (i inviter) Invite(ctx context.Context, p sip.Peer, inv sip.Invite) (play.D
 		return nil, err // not a nil *Dialog in an interface
 	}
 	return d, nil
+}
+
+// caller shows the endpoint to talk.
+type caller struct{ *sip.Endpoint }
+
+func (c caller) Invite(ctx context.Context, p sip.Peer, inv sip.Invite) (talk.Dialog, error) {
+	d, err := c.Endpoint.Invite(ctx, p, inv)
+	if err != nil {
+		return nil, err // not a nil *Dialog in an interface
+	}
+	return d, nil
+}
+
+func (c caller) Accept(r *sip.Request, secret func() string, sdp []byte) (sip.Response, talk.Dialog, error) {
+	res, d, err := c.Endpoint.Accept(r, secret, sdp)
+	if err != nil {
+		return res, nil, err
+	}
+	return res, d, nil
 }
 
 // streams shows the coordinator with the engine's counters to the API.
@@ -166,6 +186,14 @@ func (a *App) playSettings(id gb28181.ID) play.Settings {
 	}
 	if s.Mode == "" && q.Has(quirk.MediaRange) {
 		s.Mode = "range"
+	}
+	return s
+}
+
+func (a *App) talkSettings(id gb28181.ID) talk.Settings {
+	s := talk.Settings{Password: a.devicePassword(id)}
+	if d, ok := a.store.Provisioned(id); ok {
+		s.Transport = d.MediaTransport
 	}
 	return s
 }

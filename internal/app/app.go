@@ -32,6 +32,7 @@ import (
 	"fengsui/gb28181/report"
 	"fengsui/gb28181/subscribe"
 	"fengsui/gb28181/traits"
+	"fengsui/gb28181/talk"
 	"fengsui/gb28181/upgrade"
 	"fengsui/internal/api"
 	"fengsui/internal/lease"
@@ -98,6 +99,7 @@ type App struct {
 	engine    *engine.Engine
 	play      *play.Coordinator
 	downloads *download.Downloads
+	talk      *talk.Switchboard
 	flv       *flv.Handler
 	whep      *whep.Server
 	api       *api.Server
@@ -235,6 +237,10 @@ func (a *App) buildMedia() (err error) {
 	if err != nil {
 		return err
 	}
+	a.talk = talk.New(talk.Config{
+		ID: gb28181.ID(cfg.SIP.ID), Advertise: a.mediaAdvertise(), AnswerTimeout: cfg.Media.AnswerTimeout, InviteTimeout: cfg.Media.AnswerTimeout,
+		MediaTimeout: cfg.Media.PacketTimeout, Settings: a.talkSettings,
+	}, a.table, a.catalog, a.command, caller{a.endpoint}, a.engine, a.journal, a.registry, a.part("talk"))
 	a.flv = flv.New(a.play, flv.Config{Fail: a.fail, Leases: a.book, Wanted: a.wanted}, a.registry, a.part("flv"))
 	if cfg.Media.WebRTCListen != "" {
 		c := whep.Config{Listen: cfg.Media.WebRTCListen, Fail: a.fail, RequestKey: a.play.RequestKey, Leases: a.book, Wanted: a.wanted}
@@ -253,7 +259,7 @@ func (a *App) buildFace() (err error) {
 	services := api.Services{
 		Store: a.store, Reports: a.store, Devices: a.table, Catalog: a.catalog, Records: a.records, Streams: streams{a.play, a.engine}, Downloads: a.downloads, Trace: a.ring, Events: a.journal, Timeline: a.journal,
 		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, Commands: a.command, System: a, Leases: a.book, Flight: a.flight,
-		FLV: a.flv, Metrics: counted{a.registry},
+		Talks: a.talk, FLV: a.flv, Metrics: counted{a.registry},
 	}
 	services.Settings, services.Upgrades, services.Traits = a.command, a.upgrade, a
 	if a.whep != nil {
@@ -380,6 +386,7 @@ func (a *App) drain(ctx context.Context) error {
 	a.api.Close()
 	a.command.StopMoving(ctx)
 	err := errors.Join(a.downloads.Close(ctx), a.play.Close(ctx)) // viewers end with their streams
+	err := errors.Join(a.talk.Close(ctx), a.play.Close(ctx)) // viewers end with their streams
 	if e := a.http.Shutdown(ctx); e != nil {
 		err = errors.Join(err, e, a.http.Close())
 	}

@@ -22,6 +22,7 @@ import (
 func (a *App) connect() {
 	a.endpoint.Handle("MESSAGE", a.message)
 	a.endpoint.Handle("INFO", a.info)
+	a.endpoint.Handle("INVITE", a.talk.Invite)
 	a.endpoint.Handle("NOTIFY", a.subscribe.Notify)
 	a.subscribe.Hand(subscribe.Catalog, func(id gb28181.ID, m *manscdp.Message) {
 		a.command.Learn(id, m)
@@ -168,6 +169,7 @@ func (a *App) leave(id gb28181.ID, reason string) {
 	a.catalog.Cancel(id, reason)
 	a.records.Cancel(id, reason)
 	a.play.DeviceGone(id, reason)
+	a.talk.DeviceGone(id, reason)
 }
 
 func (a *App) catalogChanged(id gb28181.ID, d catalog.Diff) {

@@ -106,6 +106,17 @@ const (
 	TooManyUpgrades  Code = 175003
 
 	UnknownConfigType Code = 184001
+
+	TalkTaken        Code = 214001
+	BadWAV           Code = 214002
+	UnknownTalk      Code = 214003
+	TooManyTalks     Code = 215001
+	TalkDeclined     Code = 216001
+	TalkNoInvite     Code = 216002
+	TalkMute         Code = 216003
+	BadTalkSDP       Code = 216004
+	TalkRejected     Code = 216005
+	NoTalkConnection Code = 217001
 )
 
 // table is read only, by code.
@@ -310,4 +321,25 @@ var table = []Fault{
 
 	{UnknownConfigType, "unknown_config_type", 404, Text{"There is no such config type", "配置类型不存在"},
 		Text{"List them with the fields of each: GET /api/v1/config-types.", "请通过 GET /api/v1/config-types 查看配置类型及其字段。"}},
+
+	{TalkTaken, "channel_taken", 409, Text{"Somebody else is speaking to this channel", "该通道正在对讲"},
+		Text{"Wait until the talk in holders ends, or end it: DELETE /api/v1/talks/{talk}.", "请等待 holders 中的对讲结束，或通过 DELETE /api/v1/talks/{talk} 结束它。"}},
+	{BadWAV, "bad_wav", 422, Text{"The file cannot be played", "音频文件无法播放"},
+		Text{"Send a WAV file: 16-bit PCM of 8 to 48 kHz, mono or stereo, or G.711 A-law or µ-law of 8 kHz, mono.", "请发送 WAV 文件：8 至 48 kHz 的 16 位 PCM（单声道或立体声），或 8 kHz 单声道 G.711 A/µ 律。"}},
+	{UnknownTalk, "unknown_talk", 404, Text{"There is no such talk", "对讲不存在"},
+		Text{"It may have ended long ago; list them: GET /api/v1/talks.", "可能早已结束，请通过 GET /api/v1/talks 查看。"}},
+	{TooManyTalks, "too_many_talks", 503, Text{"Too many talks at once", "同时进行的对讲过多"},
+		Text{"End some: GET /api/v1/talks lists them.", "请结束部分对讲，可通过 GET /api/v1/talks 查看。"}},
+	{TalkDeclined, "talk_declined", 502, Text{"The device does not take the broadcast", "设备拒绝语音广播"},
+		Text{"It has no loudspeaker, or another platform is speaking to it; the trace has its words.", "设备可能没有扬声器，或其他平台正在对讲，详见信令跟踪。"}},
+	{TalkNoInvite, "talk_not_invited", 504, Text{"The device agreed to listen and then did not call", "设备同意接收语音后未发起呼叫"},
+		Text{"Check that its audio output is on and set to G.711A.", "请确认设备音频输出已启用且编码为 G.711A。"}},
+	{TalkMute, "talk_not_answered", 504, Text{"The device did not answer", "设备未应答对讲"},
+		Text{"Its firmware has perhaps no voice; try the other way, and check the SIP path.", "固件可能不支持语音，可尝试另一种方式，并检查信令路径。"}},
+	{BadTalkSDP, "bad_talk_sdp", 502, Text{"The device offers no sound that can be sent", "设备的语音参数不可用"},
+		Text{"Set the audio coding of the device to G.711A; the stages show its SDP.", "请将设备音频编码设为 G.711A，SDP 见步骤。"}},
+	{TalkRejected, "talk_rejected", 502, Text{"The device rejected the talk", "设备拒绝对讲"},
+		Text{"Use way=broadcast, which more devices have.", "请使用支持更广的 way=broadcast。"}},
+	{NoTalkConnection, "no_talk_connection", 502, Text{"The media connection for the sound failed", "语音媒体连接失败"},
+		Text{"Check that TCP to media.ports is open, or set the device's audio to UDP.", "请放通 media.ports 的 TCP 端口，或将设备语音改为 UDP。"}},
 }
