@@ -25,9 +25,10 @@ func newMetrics(reg prometheus.Registerer, running func() float64) *metrics {
 			Name: "fengsui_talk_late_total", Help: "Delays of ours of more than three packets, which devices hear.",
 		}),
 		strange: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fengsui_talk_invites_refused_total", Help: "INVITEs of devices that were refused: unasked, offer, port.",
+			Name: "fengsui_talk_strange_invites_total", Help: "INVITEs of devices that were turned away: unasked, offer, port.",
 		}, []string{"why"}),
 	}
+	m.started.WithLabelValues("none", "full")
 	reg.MustRegister(m.started, m.ended, m.packets, m.late, m.strange, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "fengsui_talk_running", Help: "Talks now, starting ones included.",
 	}, running))

@@ -142,6 +142,9 @@ func (b *Switchboard) count() int {
 // [*StartError], or the context's cause for a caller that left.
 func (b *Switchboard) Start(ctx context.Context, r Request) (Talk, error) {
 	s, err := b.begin(ctx, r)
+	for err == nil && s == nil { // one that ends had the channel
+		s, err = b.begin(ctx, r)
+	}
 	if err != nil {
 		b.metrics.started.WithLabelValues("none", resultOf(err)).Inc()
 		return Talk{}, &StartError{Request: r, Cause: err, Remedy: remedy(err)}
@@ -156,16 +159,27 @@ func (b *Switchboard) Start(ctx context.Context, r Request) (Talk, error) {
 	}
 }
 
+// begin makes a session; nil when it has waited for one that was ending.
 func (b *Switchboard) begin(ctx context.Context, r Request) (*session, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	at := place{r.Device, r.Channel}
+	other := b.sessions[at]
 	switch {
 	case b.closing:
 		return nil, ErrClosing
-	case b.sessions[at] != nil:
-		t := b.sessions[at].snapshot()
-		return nil, &TakenError{ID: t.ID, By: t.Request.By, Since: t.StartedAt}
+	case other != nil:
+		if t := other.snapshot(); t.State != Ended {
+			return nil, &TakenError{ID: t.ID, By: t.Request.By, Since: t.StartedAt}
+		}
+		b.mu.Unlock()
+		defer b.mu.Lock()
+		select {
+		case <-other.finished:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	case len(b.sessions) >= maxTalks:
 		return nil, fmt.Errorf("%w: %d", ErrFull, len(b.sessions))
 	}

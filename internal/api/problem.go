@@ -42,8 +42,6 @@ type problem struct {
 	Remedy   string       `json:"remedy" doc:"what to do, in the caller's language"`
 	Trace    string       `json:"trace" doc:"trace ID, the same as in the log"`
 	Errors   []fieldError `json:"errors,omitempty" doc:"each value that is not acceptable"`
-	Stages   []stageView  `json:"stages,omitempty" doc:"how far a stream came"`
-	Holders  []holderView `json:"holders,omitempty" doc:"who has the device's slots"`
 	Space    []spaceView  `json:"space,omitempty" doc:"the downloads that hold the most space"`
 	Stages   []stageView  `json:"stages,omitempty" doc:"how far a stream or talk came"`
 	Holders  []holderView `json:"holders,omitempty" doc:"who has the device's slots, or speaks to the channel"`

@@ -31,8 +31,8 @@ import (
 	"fengsui/gb28181/registrar"
 	"fengsui/gb28181/report"
 	"fengsui/gb28181/subscribe"
-	"fengsui/gb28181/traits"
 	"fengsui/gb28181/talk"
+	"fengsui/gb28181/traits"
 	"fengsui/gb28181/upgrade"
 	"fengsui/internal/api"
 	"fengsui/internal/lease"
@@ -385,8 +385,7 @@ func (a *App) serveHTTP(l net.Listener) error {
 func (a *App) drain(ctx context.Context) error {
 	a.api.Close()
 	a.command.StopMoving(ctx)
-	err := errors.Join(a.downloads.Close(ctx), a.play.Close(ctx)) // viewers end with their streams
-	err := errors.Join(a.talk.Close(ctx), a.play.Close(ctx)) // viewers end with their streams
+	err := errors.Join(a.talk.Close(ctx), a.downloads.Close(ctx), a.play.Close(ctx)) // viewers end with their streams
 	if e := a.http.Shutdown(ctx); e != nil {
 		err = errors.Join(err, e, a.http.Close())
 	}

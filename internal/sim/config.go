@@ -46,6 +46,7 @@ type Config struct {
 	Video     media.Codec // media.H264 (default) or media.H265
 	Audio     media.Codec // media.PCMA (default), media.PCMU, media.AAC or NoAudio
 	Bitrate   int         // of the main stream, bit/s; 0 is the clip's own, about 1 Mbit/s; more is made with padding
+	Hear      string      // how a device takes the sound of a broadcast: HearUDP (default), HearTCPActive or HearTCPPassive
 	Edition   gb28181.Edition
 	Quirks    []string // names of [Quirks]
 
@@ -88,6 +89,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Video, media.H264)
 	c.Audio = media.Codec(strings.ToUpper(string(c.Audio)))
 	set(&c.Audio, media.PCMA)
+	set(&c.Hear, HearUDP)
 	c.Edition = c.Edition.Effective()
 	set(&c.Keepalive, time.Minute)
 	set(&c.Expires, time.Hour)
@@ -143,6 +145,9 @@ func (c *Config) validate() error {
 	case media.PCMA, media.PCMU, media.AAC, NoAudio:
 	default:
 		bad("audio %q: want pcma, pcmu, aac or none", c.Audio)
+	}
+	if c.Hear != HearUDP && c.Hear != HearTCPActive && c.Hear != HearTCPPassive {
+		bad("hear %q: want udp, tcp-active or tcp-passive", c.Hear)
 	}
 	for name, share := range map[string]float64{"loss": c.Loss, "SIP loss": c.SIPLoss} {
 		if share < 0 || share >= 1 {

@@ -68,6 +68,8 @@ type device struct {
 	txs     []*tx
 	jobs    []job
 	dialogs []*dialog
+	calls   []*call // in which it hears
+	ears    []*ear  // of the last calls
 	subs    []*subscription
 	off     map[int]struct{} // channels that are off
 	cameras map[int]*camera  // by channel; those that were asked for
@@ -120,6 +122,9 @@ func (d *device) next() instant {
 	for _, g := range d.dialogs {
 		due = min(due, g.at)
 	}
+	for _, c := range d.calls {
+		due = min(due, c.at)
+	}
 	return due
 }
 
@@ -149,6 +154,7 @@ func (d *device) tick(now instant) {
 	}
 	d.work(now)
 	d.tickDialogs(now)
+	d.tickCalls(now)
 }
 
 // register starts a registration: connect first, over TCP.
@@ -385,6 +391,7 @@ func (d *device) forget() {
 		g.end()
 	}
 	d.dialogs = nil
+	d.endCalls()
 }
 
 func (d *device) drop() {
@@ -394,6 +401,7 @@ func (d *device) drop() {
 		g.end()
 	}
 	d.dialogs = nil
+	d.endCalls()
 }
 
 func (d *device) restore(now instant) {
@@ -477,6 +485,9 @@ func (d *device) leave(now instant) {
 		}
 		g.end()
 	}
+	for _, c := range d.calls {
+		c.hangUp(now)
+	}
 	d.dialogs, d.jobs, d.subs = nil, nil, nil
 	if was && !d.dropped && d.path != nil {
 		d.sendRegister(now, 0, nil)
@@ -491,6 +502,7 @@ func (d *device) shut() {
 	for _, g := range d.dialogs {
 		g.end()
 	}
+	d.endCalls()
 	d.dialogs, d.txs, d.jobs = nil, nil, nil
 	if d.path != nil {
 		d.path.close()

@@ -241,7 +241,10 @@ func (d *device) tickDialogs(now instant) {
 }
 
 // ack starts the stream.
-func (d *device) ack(_ instant, m *wire.Message) {
+func (d *device) ack(now instant, m *wire.Message) {
+	if d.talkACK(now, m) {
+		return
+	}
 	g := d.dialogOf(m)
 	if g == nil || !g.answered || g.confirmed {
 		return
@@ -385,6 +388,9 @@ func (d *device) bye(now instant, g *dialog) {
 }
 
 func (d *device) takeBye(m *wire.Message) {
+	if d.endCall(m) {
+		return
+	}
 	g := d.dialogOf(m)
 	if g == nil {
 		d.reply(m, 481, nil, nil)

@@ -60,6 +60,20 @@ const (
 	recordingCut
 	oneSpeed
 	sizeOdd
+	noSpeaker
+	broadcastBusy
+	broadcastUnheard
+	broadcastLate
+	broadcastEarly
+	broadcastWordless
+	psSound
+	muLawSound
+	noSubject
+	soundBeforeACK
+	ackBeforeSound
+	hangsUp
+	noTalk
+	talkTwoLines
 )
 
 // quirkTable is in the order of the bits. Rows name signalling.md section 9 and
@@ -110,6 +124,20 @@ var quirkTable = [...]Quirk{
 	{"recording-cut", "hangs up in the middle of a recording of more than six seconds"},
 	{"one-speed", "answers 488 to a download faster than life"},
 	{"size-odd", "announces -1 as the size of a download"},
+	{"no-speaker", "answers Broadcast with ERROR"},
+	{"broadcast-busy", "answers the MESSAGE of a Broadcast with 486"},
+	{"broadcast-unheard", "says OK to Broadcast but never invites"},
+	{"broadcast-late", "invites three seconds after it said OK to Broadcast"},
+	{"broadcast-early", "invites before it answers Broadcast"},
+	{"broadcast-wordless", "invites without answering Broadcast"},
+	{"ps-sound", "offers to hear nothing but a program stream"},
+	{"mu-law-sound", "offers to hear nothing but µ-law"},
+	{"no-subject", "invites without Subject"},
+	{"sound-before-ack", "acknowledges the answer to its INVITE only when it hears sound"},
+	{"ack-before-sound", "hangs up when sound comes before its ACK, which takes 250 ms"},
+	{"hangs-up", "ends every call half a second after it began"},
+	{"no-talk", "answers s=Talk with 488"},
+	{"talk-two-lines", "answers s=Talk with two audio lines on one port"},
 }
 
 // Quirks lists what Config.Quirks can name.

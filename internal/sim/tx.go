@@ -15,7 +15,8 @@ const (
 	xmlType   = "Application/MANSCDP+xml"
 )
 
-// tx is a client transaction of any method but INVITE (RFC 3261 section 17.1.2).
+// tx is a client transaction (RFC 3261 section 17.1.2); of an INVITE too, which is
+// repeated until its final answer.
 type tx struct {
 	// Set by the maker.
 	done    func(now instant, m *wire.Message) // the final answer, or nil when none came
@@ -150,6 +151,7 @@ func (d *device) answered(now instant, id uint32, m *wire.Message) {
 		t.done(now, m)
 		return
 	}
+	d.again(m)
 }
 
 // tickTransactions sends again what is due and gives up what is too old.

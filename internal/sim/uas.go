@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"hash/maphash"
@@ -22,6 +23,10 @@ const maxSubscriptions = 4
 func (d *device) request(now instant, m *wire.Message) {
 	switch m.Method {
 	case "INVITE":
+		if bytes.Contains(m.Body, []byte("\nm=audio")) {
+			d.inviteTalk(now, m)
+			return
+		}
 		d.invite(now, m)
 	case "ACK":
 		d.ack(now, m)
@@ -69,11 +74,19 @@ func (d *device) takeMessage(now instant, m *wire.Message) int {
 	if !ok || !d.accepts(m.Body) {
 		return d.reply(m, 400, nil, nil)
 	}
+	announces := r.root == "Notify" && r.cmd == manscdp.CmdBroadcast
+	if announces && d.sim.quirks.has(broadcastBusy) {
+		return d.reply(m, 486, nil, nil)
+	}
 	status := d.reply(m, 200, nil, nil)
 	if r.root == "Query" || r.root == "Control" {
 		d.sim.counters.queries.Add(1)
 	}
 	if d.sim.quirks.has(noAnswer) {
+		return status
+	}
+	if announces {
+		d.announced(now, &r)
 		return status
 	}
 	if r.root == "Control" && r.cmd == manscdp.CmdDeviceControl {

@@ -117,9 +117,6 @@ func (d *device) answer(r *request) *job {
 		return d.stored(r)
 	case "Query/MobilePosition":
 		return d.tellPlace(r)
-	case "Notify/Broadcast":
-		// No loudspeaker.
-		return &job{next: once(body("Response", "Broadcast", r.sn, r.get("TargetID"), "<Result>ERROR</Result>\r\n"))}
 	}
 	if r.root == "Query" || r.root == "Control" {
 		return &job{next: once(r.response(ok))}

@@ -26,8 +26,8 @@ func Pace(ctx context.Context, s Source, send func(sound []byte) error, late fun
 	begin := time.Now()
 	wait := time.NewTimer(0)
 	defer wait.Stop()
-	for n := time.Duration(0); ; n++ {
-		due := begin.Add(n * frameTime)
+	for n := 0; ; n++ {
+		due := begin.Add(time.Duration(n) * frameTime)
 		wait.Reset(time.Until(due))
 		select {
 		case <-wait.C:
