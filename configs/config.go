@@ -73,6 +73,27 @@ type SIP struct {
 	MaxBody Size `yaml:"max_body"`
 	// Guard keeps strangers from harm.
 	Guard SIPGuard `yaml:"guard"`
+	// Note is the digest over requests (GB/T 28181-2016 Annex H, 2022 8.3).
+	Note SIPNote `yaml:"note"`
+	// Gateway is our 20-digit ID of type 211 in Monitor-User-Identity of requests
+	// that a user asked for. Empty: no request says for whom it is sent.
+	Gateway string `yaml:"gateway"`
+}
+
+// SIPNote is how requests are signed and checked. A device may have its own mode,
+// algorithm and seed.
+type SIPNote struct {
+	// Mode is off, log (what does not fit is counted and logged) or enforce (and
+	// refused with 403). We sign what we send unless it is off. Default off: few
+	// devices know it.
+	Mode string `yaml:"mode"`
+	// Algorithm is MD5, SHA-1, SHA-256 or SM3; empty = SM3 for devices of the
+	// edition of 2022, MD5 for others.
+	Algorithm string `yaml:"algorithm"`
+	// Seed is the secret shared with devices that have none of their own.
+	Seed string `yaml:"seed"`
+	// Window is how far a Date may be from our clock. Range 10s to 1h; default 10m.
+	Window time.Duration `yaml:"window"`
 }
 
 // SIPGuard bounds what one address may cost. A source is an IPv4 address or an
@@ -316,6 +337,7 @@ func Default() Config {
 				Allow:      []string{"127.0.0.0/8", "::1/128"},
 				DenyAgents: []string{"friendly-scanner", "sipvicious", "sundayddr", "sip-scan", "pplsip"},
 			},
+			Note: SIPNote{Mode: "off", Window: 10 * time.Minute},
 		},
 		HTTP: HTTP{Listen: "0.0.0.0:8080"},
 		Media: Media{

@@ -20,7 +20,7 @@ var Sample string
 var BuiltinQuirks []byte
 
 // hidden are the keys whose values are never shown.
-var hidden = map[string]bool{"sip.password": true, "auth.admin_password": true, "cluster.secret": true}
+var hidden = map[string]bool{"sip.password": true, "auth.admin_password": true, "cluster.secret": true, "sip.note.seed": true}
 
 // Print is the effective configuration as YAML that [Load] reads again, with
 // secrets replaced by a comment.

@@ -103,6 +103,17 @@ func (s *SIP) validate(v *check) {
 	v.oneOf("sip.follow", s.Follow, "port", "probe", "any")
 	v.size("sip.max_body", s.MaxBody, 8<<10, 64<<20)
 	s.Guard.validate(v)
+	v.oneOf("sip.note.mode", s.Note.Mode, "off", "log", "enforce")
+	if s.Note.Algorithm != "" {
+		v.oneOf("sip.note.algorithm", s.Note.Algorithm, "MD5", "SHA-1", "SHA-256", "SM3")
+	}
+	if s.Note.Mode != "off" && s.Note.Seed == "" {
+		v.add("sip.note.seed", "is empty: want the secret that is shared with devices, or sip.note.mode off")
+	}
+	v.duration("sip.note.window", s.Note.Window, 10*time.Second, time.Hour)
+	if id, err := gb28181.ParseID(s.Gateway); s.Gateway != "" && (err != nil || id.Type() != 211) {
+		v.add("sip.gateway", "%q: want 20 digits with type 211 (digits 11 to 13)", s.Gateway)
+	}
 }
 
 func (g *SIPGuard) validate(v *check) {

@@ -228,6 +228,7 @@ func (e *Endpoint) do(ctx context.Context, p Peer, l *leg, o Outgoing) (*gosip.R
 	for challenges := 0; ; challenges++ {
 		req := e.request(p, l, o.Method, l.next())
 		fill(req, o.Headers, o.ContentType, o.Body, auth)
+		e.vouch(ctx, p, req)
 		res, err := e.roundTrip(ctx, p, req)
 		if err != nil {
 			return nil, fmt.Errorf("%s to %s: %w", o.Method, p.User, err)
@@ -238,6 +239,19 @@ func (e *Endpoint) do(ctx context.Context, p Peer, l *leg, o Outgoing) (*gosip.R
 		if auth = e.authorize(p, req, res); auth == nil {
 			return res, nil
 		}
+	}
+}
+
+// vouch says in a request for whom it is sent, and signs it, where that is wanted.
+func (e *Endpoint) vouch(ctx context.Context, p Peer, req *gosip.Request) {
+	if identity := BehalfOf(ctx); identity != "" {
+		req.AppendHeader(gosip.NewHeader("Monitor-User-Identity", identity))
+	}
+	if e.cfg.Sign == nil {
+		return
+	}
+	for _, h := range e.cfg.Sign(p.device(), req.From().Value(), req.To().Value(), req.CallID().Value(), req.Body()) {
+		req.AppendHeader(gosip.NewHeader(h.Name, h.Value))
 	}
 }
 

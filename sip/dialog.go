@@ -225,6 +225,7 @@ func (d *Dialog) sendAck(to *gosip.ToHeader) error {
 		}
 	}
 	fill(req, nil, "", nil, auth)
+	d.e.vouch(context.Background(), p, req)
 	return d.e.write(req)
 }
 

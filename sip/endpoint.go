@@ -49,6 +49,12 @@ type Config struct {
 	UserAgent string // User-Agent of what we send; empty: none
 	Listeners []Listen
 
+	// Sign are header fields that vouch for a request to a peer, made of the values
+	// of From, To and Call-ID and of the body; nil: none are needed.
+	Sign func(device, from, to, callID string, body []byte) []intake.Header
+	// Admit judges each request but REGISTER, ACK and CANCEL before its handler; a
+	// Response with a Status refuses it. nil: all are handled.
+	Admit func(r *Request) Response
 	// URIHost is host[:port] for Request-URI and To of a peer that wants another
 	// than its address there, "" else; nil: no peer does.
 	URIHost func(device string) string

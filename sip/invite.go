@@ -55,6 +55,7 @@ func (e *Endpoint) invite(ctx context.Context, p Peer, i Invite) (*Dialog, error
 			req.AppendHeader(gosip.NewHeader("Subject", i.Subject))
 		}
 		fill(req, i.Headers, "application/sdp", i.SDP, auth)
+		e.vouch(ctx, p, req)
 		res, err := e.inviteOnce(ctx, d, req, i.Provisional)
 		switch {
 		case err != nil:
@@ -186,6 +187,7 @@ func (e *Endpoint) cancel(ctx context.Context, p Peer, invite *gosip.Request) {
 		req.AppendHeader(gosip.NewHeader("User-Agent", e.cfg.UserAgent))
 	}
 	req.SetBody(nil)
+	e.vouch(ctx, p, req)
 	req.SetTransport(invite.Transport())
 	req.SetDestination(invite.Destination())
 	req.Laddr = invite.Laddr

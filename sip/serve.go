@@ -156,6 +156,11 @@ func (e *Endpoint) answer(r *Request) (*gosip.Response, func()) {
 	if foreign := unsupported(r); foreign != "" {
 		return e.response(r.msg, Response{Status: 420, Headers: []intake.Header{{Name: "Unsupported", Value: foreign}}}), nil
 	}
+	if e.cfg.Admit != nil && r.Method != "REGISTER" && r.Method != "ACK" && r.Method != "CANCEL" {
+		if refusal := e.cfg.Admit(r); refusal.Status != 0 {
+			return e.response(r.msg, refusal), nil
+		}
+	}
 	switch r.Method {
 	case "ACK":
 		e.peerAck(r)

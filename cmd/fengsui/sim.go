@@ -11,6 +11,7 @@ import (
 	"fengsui/gb28181"
 	"fengsui/internal/sim"
 	"fengsui/media"
+	"fengsui/sip/note"
 )
 
 // simCmd simulates devices until interrupted or, with --for, for a time.
@@ -33,6 +34,8 @@ type simCmd struct {
 	Rate       int           `help:"First registrations a second." default:"1000"`
 	Records    int           `help:"Recordings of each channel and day; -1 is none." default:"96"`
 	RecordPart int           `help:"Recordings in one message of a list." default:"2"`
+	Note       string        `help:"Sign requests with this hash (MD5, SHA-1, SHA-256, SM3) and refuse unsigned ones." enum:"MD5,SHA-1,SHA-256,SM3," default:""`
+	NoteSeed   string        `help:"Secret of the signatures." env:"FENGSUI_SIM_NOTE_SEED"`
 	MaxStreams int           `help:"Streams of each device before it answers 486; 0 is no limit."`
 	Expect     []string      `help:"What must have happened at the end: registered, keepalive, catalog, subscribe, invite or stream, each with =N. Repeatable." placeholder:"WHAT[=N]"`
 	For        time.Duration `help:"End after this time; default at interrupt."`
@@ -51,7 +54,7 @@ func (s simCmd) Run(c *console) error {
 		Devices: s.Devices, Channels: s.Channels, FirstID: gb28181.ID(s.FirstID),
 		Transport: s.Transport, Video: media.Codec(strings.ToUpper(s.Video)), Audio: media.Codec(strings.ToUpper(s.Audio)),
 		Edition: gb28181.ParseEdition(s.Edition), Quirks: s.Quirk, Loss: s.Loss,
-		Keepalive: s.Keepalive, Expires: s.Expires, Rate: s.Rate, MaxStreams: s.MaxStreams, Records: s.Records, RecordPart: s.RecordPart, Expect: s.Expect,
+		Keepalive: s.Keepalive, Expires: s.Expires, Rate: s.Rate, MaxStreams: s.MaxStreams, Records: s.Records, RecordPart: s.RecordPart, Note: note.Algorithm(s.Note), NoteSeed: s.NoteSeed, Expect: s.Expect,
 	})
 	if err != nil {
 		return err

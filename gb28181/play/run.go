@@ -74,9 +74,10 @@ func newSession(ctx context.Context, c *Coordinator, r Request) *session {
 		controlling: make(chan struct{}, 1), scale: 1,
 	}
 	s.key = keyOf(r, s.id)
-	// Of the caller only the trace is kept: the stream outlives its request.
+	// Of the caller only the trace and the user are kept: the stream outlives its
+	// request.
 	trace, _ := telemetry.FromContext(ctx)
-	s.ctx, s.cancel = context.WithCancelCause(telemetry.NewContext(context.Background(), trace))
+	s.ctx, s.cancel = context.WithCancelCause(sip.OnBehalf(telemetry.NewContext(context.Background(), trace), sip.BehalfOf(ctx)))
 	s.view = Session{ID: s.id, Request: r, Key: s.key, State: Starting, StartedAt: time.Now(), Trace: s.trace}
 	if r.recorded() {
 		s.view.Duration, s.view.Scale, s.view.Speed = r.End.Sub(r.Start), 1, r.Speed

@@ -79,6 +79,8 @@ type Config struct {
 	// Platform reports IDs of other platforms, whose keepalives are not the
 	// device table's and go on unanswered. nil: there are none.
 	Platform func(id gb28181.ID) bool
+	// Admit judges a keepalive before it counts; nil: all count.
+	Admit func(id gb28181.ID, r *intake.Request) error
 	// First is told of a registration that is none's continuation, and reads the
 	// request before it returns; nil: nobody is.
 	First func(id gb28181.ID, r *intake.Request)

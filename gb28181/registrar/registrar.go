@@ -446,7 +446,7 @@ func (g *Registrar) note(p peer, r *intake.Request, why refusal) {
 func (g *Registrar) Message(r *intake.Request) (intake.Answer, bool) {
 	id := gb28181.ID(borrowed(r.From.User))
 	if len(bytes.TrimSpace(r.Body)) == 0 {
-		if !g.cfg.EmptyKeepalive || g.table.Keepalive(id, r.Flow, true, r.At) != nil {
+		if !g.cfg.EmptyKeepalive || g.cfg.Admit != nil && g.cfg.Admit(id, r) != nil || g.table.Keepalive(id, r.Flow, true, r.At) != nil {
 			return intake.Answer{}, false
 		}
 		g.metrics.good.Inc()
@@ -460,7 +460,10 @@ func (g *Registrar) Message(r *intake.Request) (intake.Answer, bool) {
 		return intake.Answer{}, false
 	}
 	result := "not of its sender"
-	if bytes.Equal(deviceID, r.From.User) {
+	switch {
+	case g.cfg.Admit != nil && g.cfg.Admit(id, r) != nil:
+		result = "not admitted"
+	case bytes.Equal(deviceID, r.From.User):
 		err := g.table.Keepalive(id, r.Flow, !bytes.EqualFold(status, []byte("ERROR")), r.At)
 		switch {
 		case err == nil:

@@ -84,6 +84,11 @@ func TestVendorFieldsAreKeptWithinBounds(t *testing.T) {
 	b := traits.New(hands{}, nil, reg)
 	at := time.Unix(1e9, 0)
 	b.Header(camera, "REGISTER", "X-Vendor-Serial", "A\x01B", at)
+	b.Header("34020000002000000009", "MESSAGE", "Monitor-User-Identity", "34020000002110000009-user", at)
+	if got := b.Said("34020000002000000009"); len(got) != 1 || got[0].Value != "34020000002110000009-user" {
+		t.Errorf("the identity of a user: %+v", got)
+	}
+	b.Forget("34020000002000000009")
 	for _, of := range []string{"Via", "X-GB-Ver", "x-recv-flow", "Contact", "X"} {
 		b.Header(camera, "REGISTER", of, "v", at)
 	}

@@ -60,9 +60,10 @@ func (s *said) forget(id gb28181.ID) {
 	delete(s.rows, id)
 }
 
-// Header keeps a header field of a message of a device if no standard knows it.
+// Header keeps a header field of a message of a device if no standard knows it, or
+// if it says for which user of another domain the message is.
 func (b *Book) Header(id gb28181.ID, method, name, value string, at time.Time) {
-	if IsVendorHeader(name) {
+	if IsVendorHeader(name) || strings.EqualFold(name, "Monitor-User-Identity") {
 		b.said.keep(id, Field{method, name, value, at})
 	}
 }

@@ -64,6 +64,9 @@ type deviceView struct {
 	Follow            string      `json:"follow,omitempty"`
 	Tenant            string      `json:"tenant,omitempty"`
 	Quirks            []quirkOf   `json:"quirks,omitempty" doc:"how it is treated otherwise than the standard says, and why"`
+	Note              string      `json:"note,omitempty" doc:"digests over its requests: off, log, enforce; absent as configured"`
+	NoteAlgorithm     string      `json:"note_algorithm,omitempty"`
+	NoteSeedSet       bool        `json:"note_seed_set,omitempty" doc:"has a secret of its own for them"`
 	QuirksByHand      []string    `json:"quirks_by_hand,omitempty" doc:"as set; - before one that it is not to have"`
 	Vendor            []vendorOf  `json:"vendor,omitempty" doc:"what it says beyond the standard: header fields, Info and ExtraInfo"`
 }
@@ -108,7 +111,7 @@ func (s *Server) viewDevice(d deviceRow) deviceView {
 		return v
 	}
 	k := d.kept
-	v.QuirksByHand = k.Quirks
+	v.QuirksByHand, v.Note, v.NoteAlgorithm, v.NoteSeedSet = k.Quirks, k.Note, k.NoteAlgorithm, k.NoteSeed != ""
 	if k.Name != "" {
 		v.Name = k.Name
 	}
@@ -152,6 +155,9 @@ type DeviceWords struct {
 	Algorithms     *[]string `json:"algorithms,omitempty" maxItems:"3" enum:"MD5,SHA-256,SM3" doc:"digest algorithms in the order offered"`
 	Follow         *string   `json:"follow,omitempty" enum:"port,probe,any,"`
 	Tenant         *string   `json:"tenant,omitempty" maxLength:"64"`
+	Note           *string   `json:"note,omitempty" enum:"off,log,enforce," doc:"digests over its requests; empty = as configured"`
+	NoteAlgorithm  *string   `json:"note_algorithm,omitempty" enum:"MD5,SHA-1,SHA-256,SM3," doc:"empty = by its edition"`
+	NoteSeed       *string   `json:"note_seed,omitempty" maxLength:"128" doc:"secret of the digests; empty = the common one; never given back"`
 	Quirks         *[]string `json:"quirks,omitempty" maxItems:"32" doc:"names of GET /api/v1/quirks, before all rules; - before one that it is not to have"`
 }
 
@@ -338,6 +344,7 @@ func (w *DeviceWords) apply(k *store.Device) error {
 	}{
 		{w.Name, &k.Name}, {w.Password, &k.Password}, {w.Transport, &k.Transport}, {w.MediaTransport, &k.MediaTransport},
 		{w.MediaMode, &k.MediaMode}, {w.Follow, &k.Follow}, {w.Tenant, &k.Tenant},
+		{w.Note, &k.Note}, {w.NoteAlgorithm, &k.NoteAlgorithm}, {w.NoteSeed, &k.NoteSeed},
 	} {
 		if f.from != nil {
 			*f.to = *f.from

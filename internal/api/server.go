@@ -24,6 +24,9 @@ type Config struct {
 	// Secret signs session tokens and play addresses; at least 16 bytes. All
 	// instances behind one address must share it.
 	Secret []byte
+	// Gateway is our ID in Monitor-User-Identity of what a caller has devices do; ""
+	// names nobody.
+	Gateway string
 	// SessionLifetime of a sign-in. Default 12 h.
 	SessionLifetime time.Duration
 	// PlayLifetime of the token in a play address. Default 1 h. It is checked when
@@ -195,7 +198,7 @@ func op[I, O any](s *Server, need access, o huma.Operation, do func(context.Cont
 	o.Description = need.document(&o)
 	o.MaxBodyBytes, o.BodyReadTimeout = maxBody+1, -1 // buffer has read it
 	huma.Register(s.api, o, func(ctx context.Context, in *I) (*O, error) {
-		out, err := do(ctx, in)
+		out, err := do(s.onBehalf(ctx), in)
 		var headed huma.HeadersError
 		if errors.As(err, &headed) {
 			return nil, err

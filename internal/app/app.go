@@ -93,6 +93,7 @@ type App struct {
 	catalog   *catalog.Catalog
 	records   *records.Records
 	traits    *traits.Book
+	notes     *notes
 	subscribe *subscribe.Subscriptions
 	report    *report.Desk
 	upgrade   *upgrade.Table
@@ -176,6 +177,7 @@ func (a *App) buildSignalling() (err error) {
 		return err
 	}
 	a.traits = traits.New(hands{a.store}, rules, a.registry)
+	a.notes = newNotes(&cfg.SIP.Note, a.zone, a.store, a.editionNow, a.part("note"), a.registry)
 	a.attempts = registrar.NewAttempts(attemptRows)
 	algorithms, err := parseAlgorithms(cfg.SIP.DigestAlgorithms)
 	if err != nil {
@@ -184,7 +186,7 @@ func (a *App) buildSignalling() (err error) {
 	reg := registrar.New(registrar.Config{
 		ID: id, Domain: cfg.SIP.SIPDomain(), Password: a.SIPPassword, ApproveUnknown: cfg.SIP.ApproveUnknown,
 		Algorithms: algorithms, QOP: cfg.SIP.QOP == "auth", Zone: a.zone, IsKeepalive: manscdp.ScanKeepalive, EmptyKeepalive: true,
-		Guard: a.guard, AnyRealm: a.anyRealm, First: a.registered,
+		Guard: a.guard, AnyRealm: a.anyRealm, First: a.registered, Admit: a.notes.Keepalive,
 	}, a.table, a.accounts(), digest.NewNonces(a.secrets.cluster, nonceLifetime), a.attempts, a.part("registrar"), a.registry)
 
 	a.intake = intake.New(intake.Config{
@@ -200,7 +202,7 @@ func (a *App) buildSignalling() (err error) {
 	}
 	a.endpoint, err = sip.New(sip.Config{
 		ID: cfg.SIP.ID, Domain: cfg.SIP.SIPDomain(), UserAgent: "Fengsui", Listeners: listeners,
-		MaxBodies: int64(cfg.SIP.Guard.Bodies), Reuse: a.reuse, URIHost: a.uriHost,
+		MaxBodies: int64(cfg.SIP.Guard.Bodies), Reuse: a.reuse, URIHost: a.uriHost, Sign: a.notes.Sign, Admit: a.notes.Admit,
 	}, a.intake, reg, a.part("sip"), a.registry)
 	if err != nil {
 		return err
@@ -266,7 +268,7 @@ func (a *App) buildFace() (err error) {
 		services.WHEP = offers{a.whep}
 	}
 	a.api, err = api.New(api.Config{
-		Instance: a.instance(), Version: Version, Secret: a.secrets.cluster, Console: console, Zone: a.zone,
+		Instance: a.instance(), Version: Version, Gateway: cfg.SIP.Gateway, Secret: a.secrets.cluster, Console: console, Zone: a.zone,
 	}, services, a.registry, a.part("api"))
 	if err != nil {
 		return err

@@ -147,6 +147,7 @@ func (a *App) restoreDevices(ctx context.Context) (int, error) {
 	}
 	a.table.Restore(saved)
 	for _, d := range a.store.Devices() {
+		a.notes.learn(&d)
 		if err := a.table.Provision(d.ID, d.Name); err != nil {
 			return 0, err
 		}

@@ -50,6 +50,9 @@ func (h hands) Hand(id gb28181.ID) quirk.Hand {
 
 // Changed takes what a person decided for a device, for the API.
 func (a *App) Changed(id gb28181.ID) {
+	if k, ok := a.store.Provisioned(id); ok {
+		a.notes.learn(&k)
+	}
 	if d, ok := a.table.Device(id); ok {
 		a.characterise(&d)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"fengsui/gb28181"
 	"fengsui/media"
+	"fengsui/sip/note"
 
 	"github.com/rs/zerolog"
 )
@@ -49,6 +50,11 @@ type Config struct {
 	Hear      string      // how a device takes the sound of a broadcast: HearUDP (default), HearTCPActive or HearTCPPassive
 	Edition   gb28181.Edition
 	Quirks    []string // names of [Quirks]
+
+	// Note has devices sign their requests and refuse ones that are not signed:
+	// the hash of the digest, with NoteSeed as its secret. Empty: neither.
+	Note     note.Algorithm
+	NoteSeed string
 
 	Loss    float64 // share of RTP packets over UDP that is lost, 0 to 1
 	SIPLoss float64 // share of SIP datagrams that is lost, each way, 0 to 1

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"fengsui/internal/sim/wire"
+	"fengsui/sip/note"
 )
 
 const (
@@ -89,6 +90,10 @@ func (d *device) render(id uint32, h head, body []byte) []byte {
 		"\r\nMax-Forwards: 70\r\nUser-Agent: ", userAgent, "\r\n")
 	for _, x := range h.extra {
 		b = wire.Join(b, x.Name, ": ", x.Value, "\r\n")
+	}
+	if a := d.sim.cfg.Note; a != "" && h.method != "REGISTER" {
+		p := note.Parts{From: h.from, To: h.to, CallID: h.callID, Date: time.Now().In(beijing()).Format(note.DateLayout), Body: body}
+		b = wire.Join(b, "Date: ", p.Date, "\r\nNote: ", note.Sign(a, p, d.sim.cfg.NoteSeed), "\r\n")
 	}
 	return d.finish(b, body)
 }

@@ -12,6 +12,7 @@ import (
 
 	"fengsui/gb28181/manscdp"
 	"fengsui/internal/sim/wire"
+	"fengsui/sip/note"
 )
 
 const allow = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, SUBSCRIBE, NOTIFY"
@@ -21,6 +22,10 @@ const maxSubscriptions = 4
 
 // request answers a request from the server. m was sent to this device.
 func (d *device) request(now instant, m *wire.Message) {
+	if m.Method != "ACK" && m.Method != "CANCEL" && !d.signed(m) {
+		d.reply(m, 403, nil, nil)
+		return
+	}
 	switch m.Method {
 	case "INVITE":
 		if bytes.Contains(m.Body, []byte("\nm=audio")) {
@@ -50,6 +55,21 @@ func (d *device) request(now instant, m *wire.Message) {
 		d.seen[d.seenAt] = seen{key, uint16(status)}
 		d.seenAt = (d.seenAt + 1) % uint8(len(d.seen))
 	}
+}
+
+// signed reports whether a request of the server has a Note that fits, where
+// devices ask for one (signalling.md section 2.10).
+func (d *device) signed(m *wire.Message) bool {
+	a := d.sim.cfg.Note
+	if a == "" {
+		return true
+	}
+	p := note.Parts{From: m.Get("From"), To: m.Get("To"), CallID: m.Get("Call-ID"), Date: m.Get("Date"), Body: m.Body}
+	if p.Date != "" && m.Get("Note") == note.Sign(a, p, d.sim.cfg.NoteSeed) {
+		return true
+	}
+	d.sim.counters.fail(d.id, m.Method+": the Note does not fit")
+	return false
 }
 
 // answerOther answers a request outside INVITE dialogs and returns its status.
@@ -152,6 +172,8 @@ func reason(status int) string {
 		return "OK"
 	case 400:
 		return "Bad Request"
+	case 403:
+		return "Forbidden"
 	case 404:
 		return "Not Found"
 	case 405:

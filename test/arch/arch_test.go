@@ -16,7 +16,7 @@ const module = "fengsui/"
 
 // levels lists every package of the house by its level; a trailing /... takes a subtree.
 var levels = [][]string{
-	0: {"gb28181", "gb28181/manscdp", "gb28181/setting", "gb28181/mansrtsp", "gb28181/ptz", "gb28181/gbsdp", "gb28181/quirk", "sip/digest", "media", "media/ps",
+	0: {"gb28181", "gb28181/manscdp", "gb28181/setting", "gb28181/mansrtsp", "gb28181/ptz", "gb28181/gbsdp", "gb28181/quirk", "sip/digest", "sip/note", "media", "media/ps",
 		"shadow", "shadow/breaker", "shadow/health", "configs", "gb28181/agenda", "media/mediatest", "internal/reuse", "internal/rights"},
 	1: {"media/voice", "sip/intake", "sip", "sip/flow", "sip/guard", "sip/trace", "sip/siptest", "media/rtp", "media/engine", "media/out/...",
 		"media/record", "shadow/journal", "shadow/hub", "hiksdk/abi", "internal/store", "internal/telemetry",

@@ -2072,6 +2072,18 @@ export interface components {
             /** @enum {string} */
             media_transport?: "udp" | "tcp-passive" | "tcp-active" | "";
             name?: string;
+            /**
+             * @description digests over its requests; empty = as configured
+             * @enum {string}
+             */
+            note?: "off" | "log" | "enforce" | "";
+            /**
+             * @description empty = by its edition
+             * @enum {string}
+             */
+            note_algorithm?: "MD5" | "SHA-1" | "SHA-256" | "SM3" | "";
+            /** @description secret of the digests; empty = the common one; never given back */
+            note_seed?: string;
             /** @description empty = the common password; never given back */
             password?: string;
             /** @description names of GET /api/v1/quirks, before all rules; - before one that it is not to have */
@@ -2103,6 +2115,18 @@ export interface components {
             /** @enum {string} */
             media_transport?: "udp" | "tcp-passive" | "tcp-active" | "";
             name?: string;
+            /**
+             * @description digests over its requests; empty = as configured
+             * @enum {string}
+             */
+            note?: "off" | "log" | "enforce" | "";
+            /**
+             * @description empty = by its edition
+             * @enum {string}
+             */
+            note_algorithm?: "MD5" | "SHA-1" | "SHA-256" | "SM3" | "";
+            /** @description secret of the digests; empty = the common one; never given back */
+            note_seed?: string;
             /** @description empty = the common password; never given back */
             password?: string;
             /** @description names of GET /api/v1/quirks, before all rules; - before one that it is not to have */
@@ -2150,6 +2174,11 @@ export interface components {
             media_transport?: string;
             model: string;
             name: string;
+            /** @description digests over its requests: off, log, enforce; absent as configured */
+            note?: string;
+            note_algorithm?: string;
+            /** @description has a secret of its own for them */
+            note_seed_set?: boolean;
             /** Format: int64 */
             online_channels: number;
             /** @description instance that holds it */
