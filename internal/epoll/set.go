@@ -12,14 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A change is told once, so that a socket that nobody reads is no work.
-const changes = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+const (
+	// A change is told once, so that a socket that nobody reads is no work.
+	changes = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+	// The gate tells of the first one only, until it is opened again.
+	once = unix.EPOLLIN | unix.EPOLLONESHOT
+)
 
 // Set is sockets that are waited for together. Wait is called by one goroutine,
-// all else by any.
+// all else by any. Unless Wait is called what happens at the sockets wakes
+// nobody, so that much may come together.
 type Set struct {
 	fd   int
-	file *os.File // of fd: the goroutine that waits is parked as for any file
+	gate *os.File // an epoll of fd alone that tells once; the goroutine that waits for it is parked as for any file
 	raw  syscall.RawConn
 
 	// Used by Wait.
@@ -27,6 +32,8 @@ type Set struct {
 	ready  []Event
 	some   func(uintptr) bool
 	park   bool
+	open   bool // the gate is to tell
+	closed bool
 	err    error
 }
 
@@ -42,26 +49,42 @@ func New(most int) (*Set, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(fd))
-	}
-	s := &Set{fd: fd, file: os.NewFile(uintptr(fd), "epoll"), events: make([]unix.EpollEvent, most)}
+	s := &Set{fd: fd, events: make([]unix.EpollEvent, most)}
 	s.some = s.waitSome
-	if s.raw, err = s.file.SyscallConn(); err == nil {
-		err = s.file.SetReadDeadline(time.Time{}) // fails if the runtime cannot wait for it
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("wait for epoll: %w", err), s.file.Close())
+	if err := s.makeGate(); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
 	}
 	return s, nil
 }
 
-// Close ends Wait.
-func (s *Set) Close() error { return s.file.Close() }
+func (s *Set) makeGate() error {
+	gate, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	if err = unix.SetNonblock(gate, true); err != nil {
+		return errors.Join(os.NewSyscallError("fcntl", err), unix.Close(gate))
+	}
+	s.gate = os.NewFile(uintptr(gate), "epoll")
+	if s.raw, err = s.gate.SyscallConn(); err == nil {
+		err = s.gate.SetReadDeadline(time.Time{}) // fails if the runtime cannot wait for it
+	}
+	if err == nil {
+		err = os.NewSyscallError("epoll_ctl", unix.EpollCtl(gate, unix.EPOLL_CTL_ADD, s.fd, &unix.EpollEvent{Events: once}))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("wait for epoll: %w", err), s.gate.Close())
+	}
+	return nil
+}
+
+// Close ends Wait, which must be under way or follow, and frees what it uses.
+// Nothing else is called after it.
+func (s *Set) Close() error { return s.gate.Close() }
 
 // SetDeadline ends the Wait under way, or the next ones, at t with
 // [os.ErrDeadlineExceeded], until another time is set.
-func (s *Set) SetDeadline(t time.Time) error { return s.file.SetReadDeadline(t) }
+func (s *Set) SetDeadline(t time.Time) error { return s.gate.SetReadDeadline(t) }
 
 // Add enters a socket, which leaves the set by its Close.
 func (s *Set) Add(k *Socket) error { return s.control(unix.EPOLL_CTL_ADD, k) }
@@ -86,16 +109,32 @@ func (s *Set) Wait(park bool) ([]Event, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, err
 	case err != nil:
+		if !s.closed {
+			s.closed = true
+			_ = unix.Close(s.fd) // nobody waits for it any more
+		}
 		return nil, os.ErrClosed
 	}
 	return s.ready, s.err
 }
 
 // waitSome is called when there may be events, until it returns true.
-func (s *Set) waitSome(fd uintptr) bool {
-	n, err := unix.EpollWait(int(fd), s.events, 0)
+func (s *Set) waitSome(gate uintptr) bool {
+	var n int
+	var err error
+	if s.open {
+		s.open = false
+		_, err = unix.EpollWait(int(gate), s.events, 0) // closes it
+	}
+	if err == nil {
+		n, err = unix.EpollWait(s.fd, s.events, 0)
+	}
+	if n == 0 && err == nil && s.park {
+		s.open = true
+		err = unix.EpollCtl(int(gate), unix.EPOLL_CTL_MOD, s.fd, &unix.EpollEvent{Events: once})
+	}
 	if err != nil && !errors.Is(err, unix.EINTR) {
-		s.err = os.NewSyscallError("epoll_wait", err)
+		s.err = os.NewSyscallError("epoll", err)
 		return true
 	}
 	for i := range max(n, 0) {

@@ -14,6 +14,11 @@ import (
 const (
 	loopEvents = 64                     // connections that are looked at before answers are sent
 	loopTick   = 500 * time.Millisecond // by which a deadline may be seen late
+
+	// Where so many connections have something at once more are to come, and to
+	// be woken for a few at a time costs as much as their messages.
+	crowd      = 4
+	crowdPause = 3 * time.Millisecond
 )
 
 // loops read the TCP connections of an intake where the system has epoll, one
@@ -133,8 +138,12 @@ func (l *loop) run() {
 			l.look(t)
 		}
 		l.pay()
+		if len(l.turns) >= crowd && len(l.more) == 0 {
+			time.Sleep(crowdPause)
+		} else {
+			runtime.Gosched() // others may have waited for as long as this took
+		}
 		clear(l.turns)
-		runtime.Gosched() // others may have waited for as long as this took
 	}
 }
 

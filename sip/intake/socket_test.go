@@ -107,6 +107,40 @@ func TestPeerThatTakesNothingIsClosed(t *testing.T) {
 	}
 }
 
+// More at once than a loop looks at before it answers, and more of each than it
+// reads at a time.
+func TestACrowdOfSocketsIsAnswered(t *testing.T) {
+	const peers, rounds, each = 96, 4, 12
+	r := newRig(t, intake.Config{})
+	at := r.sockets()
+	var all []*net.TCPConn
+	for range peers {
+		all = append(all, connect(t, at))
+	}
+	many := []byte(strings.Repeat(post("2", keepaliveBody), each))
+	for round := range rounds {
+		for _, c := range all {
+			if _, err := c.Write(many); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, c := range all {
+			_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+			answers, b := 0, make([]byte, 64<<10)
+			for answers < each {
+				n, err := c.Read(b)
+				if err != nil {
+					t.Fatalf("round %d, peer %d: %d of %d answers: %v", round, i, answers, each, err)
+				}
+				answers += strings.Count(string(b[:n]), "SIP/2.0 200 OK")
+			}
+		}
+	}
+	if n := r.count("sent_total", "transport=tcp"); n != peers*rounds*each {
+		t.Errorf("%v answers counted", n)
+	}
+}
+
 // A peer may close for writing and wait for its answers.
 func TestHalfClosedSocketIsAnswered(t *testing.T) {
 	r := newRig(t, intake.Config{})
