@@ -26,6 +26,7 @@ import (
 	"fengsui/media/out/flv"
 	"fengsui/media/out/whep"
 	"fengsui/media/voice"
+	"fengsui/media/whip"
 	"fengsui/sip"
 	"fengsui/sip/trace"
 )
@@ -146,6 +147,11 @@ func known() []struct {
 		{gb28181.ErrRefused, fault.DeviceRefused},
 		{gb28181.ErrTimeout, fault.DeviceSilent},
 		{whep.ErrOffer, fault.BadOffer},
+		{whip.ErrOffer, fault.BadVoiceOffer},
+		{whip.ErrCodec, fault.NoVoiceCodec},
+		{whip.ErrFull, fault.TooManyTalks},
+		{whip.ErrClosed, fault.NotReady},
+		{whip.ErrNoSession, fault.UnknownTalk},
 		{whep.ErrNoSession, fault.UnknownViewer},
 		{whep.ErrFull, fault.TooManyViewers},
 		{flv.ErrFull, fault.TooManyViewers},

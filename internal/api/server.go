@@ -72,6 +72,7 @@ type Services struct {
 	Flight        Flight
 	FLV           MediaHandler
 	WHEP          OfferHandler
+	WHIP          MicrophoneHandler
 	Metrics       prometheus.Gatherer
 }
 
@@ -149,6 +150,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addStreams()
 	s.addDownloads()
 	s.addTalks()
+	s.addMicrophones()
 	s.addTrace()
 	s.addEvents()
 	s.addTimeline()

@@ -42,6 +42,7 @@ import (
 	"fengsui/media/engine"
 	"fengsui/media/out/flv"
 	"fengsui/media/out/whep"
+	"fengsui/media/whip"
 	"fengsui/shadow/journal"
 	"fengsui/sip"
 	"fengsui/sip/digest"
@@ -103,6 +104,7 @@ type App struct {
 	talk      *talk.Switchboard
 	flv       *flv.Handler
 	whep      *whep.Server
+	whip      *whip.Server
 	api       *api.Server
 	http      *http.Server
 }
@@ -250,6 +252,7 @@ func (a *App) buildMedia() (err error) {
 			c.Advertise = []string{m}
 		}
 		a.whep = whep.New(c, a.play, a.registry, a.part("whep"))
+		a.whip = whip.New(whip.Config{Fail: a.fail, Leases: a.book}, a.whep, a.registry, a.part("whip"))
 	}
 	return nil
 }
@@ -265,7 +268,7 @@ func (a *App) buildFace() (err error) {
 	}
 	services.Settings, services.Upgrades, services.Traits = a.command, a.upgrade, a
 	if a.whep != nil {
-		services.WHEP = offers{a.whep}
+		services.WHEP, services.WHIP = offers{a.whep}, a.whip
 	}
 	a.api, err = api.New(api.Config{
 		Instance: a.instance(), Version: Version, Gateway: cfg.SIP.Gateway, Secret: a.secrets.cluster, Console: console, Zone: a.zone,
@@ -345,7 +348,7 @@ func (a *App) parts() []func(context.Context) error {
 func (a *App) bound() []func(context.Context) error {
 	list := []func(context.Context) error{a.endpoint.Run, a.engine.Run}
 	if a.whep != nil {
-		list = append(list, a.whep.Run)
+		list = append(list, a.whip.Run, a.whep.Run)
 	}
 	return list
 }

@@ -100,12 +100,13 @@ var bounds = []bound{
 	{"sip.storm", "datagrams of strangers while more comes in than is handled", "one in 2 to 64", "", "dropped unread", "fengsui_sip_storm_dropped_total", "", "", "sip/intake TestInAStormRegisteredDevicesGoFirst"},
 	{"store.rows", "rows that wait to be written", "262,144", "", "the newest is dropped; one that replaces a waiting row is taken; a catalog's are given again when there is room", "fengsui_store_dropped_rows_total", "", "", "internal/store TestFullQueueDropsCountsAndStillReplacesWhatWaits"},
 	{"subscribe.rows", "subscriptions at devices", "200,000", "", "refused", "fengsui_subscribe_dropped_total", "", "", "gb28181/subscribe TestTableIsBounded"},
+	{"talk.talks", "talks at a time", "256", "", "503, code 215001", "fengsui_talk_starts_total", "result", "full", "gb28181/talk TestTalksAreBounded"},
 	{"traits.devices", "devices whose vendor fields are kept", "20,000", "", "those of a further device are not kept", "fengsui_traits_dropped_fields_total", "bound", "all", "gb28181/traits TestVendorFieldsAreKeptWithinBounds"},
 	{"traits.fields", "vendor fields of a device, 256 bytes each", "24", "", "the newest is not kept", "fengsui_traits_dropped_fields_total", "bound", "device", "gb28181/traits TestVendorFieldsAreKeptWithinBounds"},
-	{"talk.talks", "talks at a time", "256", "", "503, code 215001", "fengsui_talk_starts_total", "result", "full", "gb28181/talk TestTalksAreBounded"},
 	{"upgrade.running", "devices being upgraded", "500", "", "503, code 175003", "fengsui_upgrade_refused_total", "", "", "gb28181/upgrade TestUpgradesAreBounded"},
 	{"whep.frames", "frames that a viewer by WebRTC has not taken", "512, 4 MiB, 2 s", "", "as flv.frames", "fengsui_whep_dropped_frames_total", "", "", "media/engine TestSlowReaderLosesFramesUpToAKeyFrameAndHindersNobody"},
 	{"whep.sessions", "viewers by WebRTC", "500", "", "503, code 165001", "fengsui_whep_refused_total", "reason", "full", "media/out/whep TestSessionsAreBounded"},
+	{"whip.sessions", "microphones", "256", "", "503, code 215001", "fengsui_whip_refused_total", "reason", "full", "media/whip TestMicrophonesAreBounded"},
 }
 
 // counted adds queueFull to what a registry gathers.

@@ -110,6 +110,8 @@ const (
 	TalkTaken        Code = 214001
 	BadWAV           Code = 214002
 	UnknownTalk      Code = 214003
+	BadVoiceOffer    Code = 214004
+	NoVoiceCodec     Code = 214005
 	TooManyTalks     Code = 215001
 	TalkDeclined     Code = 216001
 	TalkNoInvite     Code = 216002
@@ -328,6 +330,10 @@ var table = []Fault{
 		Text{"Send a WAV file: 16-bit PCM of 8 to 48 kHz, mono or stereo, or G.711 A-law or µ-law of 8 kHz, mono.", "请发送 WAV 文件：8 至 48 kHz 的 16 位 PCM（单声道或立体声），或 8 kHz 单声道 G.711 A/µ 律。"}},
 	{UnknownTalk, "unknown_talk", 404, Text{"There is no such talk", "对讲不存在"},
 		Text{"It may have ended long ago; list them: GET /api/v1/talks.", "可能早已结束，请通过 GET /api/v1/talks 查看。"}},
+	{BadVoiceOffer, "bad_voice_offer", 400, Text{"The WebRTC offer of the microphone cannot be used", "麦克风的 WebRTC offer 不可用"},
+		Text{"POST an SDP offer that sends audio, as WHIP clients do.", "请按 WHIP 方式提交发送音频的 SDP offer。"}},
+	{NoVoiceCodec, "no_voice_codec", 406, Text{"The microphone offers no G.711", "麦克风未提供 G.711 编码"},
+		Text{"Offer PCMA or PCMU, which every browser has.", "请在 offer 中包含 PCMA 或 PCMU（浏览器均支持）。"}},
 	{TooManyTalks, "too_many_talks", 503, Text{"Too many talks at once", "同时进行的对讲过多"},
 		Text{"End some: GET /api/v1/talks lists them.", "请结束部分对讲，可通过 GET /api/v1/talks 查看。"}},
 	{TalkDeclined, "talk_declined", 502, Text{"The device does not take the broadcast", "设备拒绝语音广播"},

@@ -387,8 +387,9 @@ func (s *Server) add(v *session) error {
 	return nil
 }
 
-// api makes pion's factory for a session with just the codecs of its answer.
-func (s *Server) api(codecs *webrtc.MediaEngine) (*webrtc.API, error) {
+// API makes pion's factory for a session with just the codecs of its answer, on the
+// ports of the server.
+func (s *Server) API(codecs *webrtc.MediaEngine) (*webrtc.API, error) {
 	var e webrtc.SettingEngine
 	e.LoggerFactory = pionLog{s.log}
 	e.SetICEUDPMux(s.udpMux)

@@ -160,7 +160,7 @@ func (v *session) negotiate(ctx context.Context, offer string) (answer string, e
 			return "", fmt.Errorf("register %s: %w", c.MimeType, err)
 		}
 	}
-	api, err := v.server.api(engine)
+	api, err := v.server.API(engine)
 	if err != nil {
 		return "", err
 	}
@@ -204,8 +204,11 @@ func (v *session) negotiate(ctx context.Context, offer string) (answer string, e
 	case <-ctx.Done():
 		return "", fmt.Errorf("gather candidates: %w", context.Cause(ctx))
 	}
-	return onlyFrom(v.pc.LocalDescription().SDP, v.server.cfg.Advertise), nil
+	return v.server.Answer(v.pc.LocalDescription().SDP), nil
 }
+
+// Answer is a local description as browsers should see it.
+func (s *Server) Answer(sdp string) string { return onlyFrom(sdp, s.cfg.Advertise) }
 
 // onlyFrom leaves out the candidates of other addresses than those advertised:
 // an advertised address replaces local ones of its own family only.
