@@ -18,6 +18,7 @@ import (
 	"fengsui/gb28181/manscdp"
 	"fengsui/gb28181/registrar"
 	"fengsui/sip/digest"
+	"fengsui/sip/guard"
 	"fengsui/sip/intake"
 	"fengsui/sip/trace"
 )
@@ -31,7 +32,7 @@ type wire struct {
 	in     []byte
 	from   *net.UDPAddr
 	answer []byte
-	more   func() []byte // what comes after in; may be nil
+	more   func() []byte // what comes after in, and may change from; may be nil
 }
 
 func (w *wire) LocalAddr() net.Addr { return &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 5060} }
@@ -40,11 +41,11 @@ func (w *wire) ReadFrom(b []byte) (int, net.Addr, error) {
 	if w.in == nil {
 		return 0, nil, net.ErrClosed
 	}
-	n := copy(b, w.in)
+	n, from := copy(b, w.in), w.from
 	if w.in = nil; w.more != nil {
 		w.in = w.more()
 	}
-	return n, w.from, nil
+	return n, from, nil
 }
 
 func (w *wire) WriteTo(b []byte, _ net.Addr) (int, error) {
@@ -67,14 +68,25 @@ type direct struct {
 }
 
 // newDirect keeps so many answers, 0 as many as a server does.
-func newDirect(tb testing.TB, answers int) *direct {
+func newDirect(tb testing.TB, answers int) *direct { return newGuarded(tb, answers, nil) }
+
+// newGuarded is newDirect behind a guard, if there is one.
+func newGuarded(tb testing.TB, answers int, g *guard.Guard) *direct {
 	reg := prometheus.NewRegistry()
-	table := device.New(device.Config{}, nil, nil, zerolog.Nop(), reg)
+	var moved func(from, to netip.Addr)
+	if g != nil {
+		moved = g.Moved
+	}
+	table := device.New(device.Config{Moved: moved}, nil, nil, zerolog.Nop(), reg)
 	r := registrar.New(registrar.Config{
 		ID: server, Password: func() string { return password }, IsKeepalive: manscdp.ScanKeepalive, Zone: time.FixedZone("UTC+8", 8*60*60),
 	}, table, accounts{}, digest.NewNonces([]byte("0123456789abcdef"), 0), registrar.NewAttempts(0), zerolog.Nop(), reg)
 	d := &direct{tb: tb, buf: make([]byte, 65535)}
-	d.conn = intake.New(intake.Config{Answers: answers}, r, trace.NewRing(64<<20, 0), reg, zerolog.Nop()).PacketConn(&d.wire, 0)
+	in := intake.New(intake.Config{Answers: answers}, r, trace.NewRing(64<<20, 0), reg, zerolog.Nop())
+	if g != nil {
+		in.Use(g)
+	}
+	d.conn = in.PacketConn(&d.wire, 0)
 	for i := range fleetSize {
 		d.froms = append(d.froms, net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 5060)))
 	}
