@@ -107,7 +107,24 @@ await step('27 playback paused, faster, sought', page, async () => {
   await page.locator('[data-test=playback]').waitFor({ state: 'detached' })
 })
 
-await step('28 slot that somebody else has', page, async () => {
+await step('28 recording downloaded to a file', page, async () => {
+  await page.locator('[data-test=record]').nth(3).locator('[data-test=download]').click()
+  const start = await page.inputValue('[name=download-start]')
+  const end = new Date(new Date(start).getTime() + 8000)
+  await page.fill('[name=download-end]', start.slice(0, 11) + end.toTimeString().slice(0, 8))
+  await page.click('[data-test=begin]')
+  await page.getByText('The device sends').waitFor({ timeout: 30000 })
+  await page.click('nav a[href="/downloads"]')
+  const row = page.locator('tr[data-state=done]')
+  await row.waitFor({ timeout: 40000 })
+  const file = page.waitForEvent('download')
+  await row.locator('[data-test=file]').click()
+  const { length } = await readFile(await (await file).path())
+  note(`${length} bytes`)
+  must(length > 100_000, `the file has ${length} bytes`)
+})
+
+await step('29 slot that somebody else has', page, async () => {
   await page.goto(`${given.base}/devices/${given.recorder}/channels/${given.channel}?tab=records`)
   await page.click('[aria-label="Day before"]')
   await page.locator('[data-test=complete]').waitFor({ timeout: 30000 })
@@ -129,7 +146,7 @@ await step('28 slot that somebody else has', page, async () => {
   await page.click('[data-test=end]')
 })
 
-await step('29 configuration refused at its field, then set', page, async () => {
+await step('30 configuration refused at its field, then set', page, async () => {
   await page.goto(`${given.base}${camera}?tab=config`)
   await page.click('[data-type=OSDConfig]')
   const length = page.locator('[data-field=length] input')
@@ -145,14 +162,14 @@ await step('29 configuration refused at its field, then set', page, async () => 
   must((await length.inputValue()) === '1280', `the camera says ${await length.inputValue()}`)
 })
 
-await step('30 subscription', page, async () => {
+await step('31 subscription', page, async () => {
   await page.getByRole('tab', { name: 'Subscriptions' }).click()
   const alarms = page.locator('[data-subscription=alarm]')
   await alarms.locator('[data-test=subscribe]').click()
   await alarms.locator('[data-state=active]').waitFor()
 })
 
-await step('31 role, user and key', page, async () => {
+await step('32 role, user and key', page, async () => {
   await page.click('nav a[href="/admin"]')
   await page.click('[data-part=roles]')
   await page.click('[data-test=add]')
@@ -181,7 +198,7 @@ await step('31 role, user and key', page, async () => {
   must(!(await page.content()).includes(secret), 'the key is still shown')
 })
 
-await step('32 audit and its chain', page, async () => {
+await step('33 audit and its chain', page, async () => {
   await page.click('[data-part=audit]')
   await page.getByText('/api/v1/roles gate').waitFor()
   await page.click('[data-test=verify]')
@@ -190,7 +207,7 @@ await step('32 audit and its chain', page, async () => {
 })
 
 const guard = await newPage('zh')
-await step('33 user of one camera only', guard, async () => {
+await step('34 user of one camera only', guard, async () => {
   await guard.goto(given.base + '/')
   await guard.fill('input[name=username]', 'guard')
   await guard.fill('input[name=password]', 'a word of our own')
@@ -205,7 +222,7 @@ await step('33 user of one camera only', guard, async () => {
   await guard.setViewportSize({ width: 420, height: 900 })
 })
 
-await step('34 no faults in pages', guard, async () => {
+await step('35 no faults in pages', guard, async () => {
   must(faults.size === 0, [...faults].join('\n'))
 })
 

@@ -13,6 +13,7 @@ export const router = createRouter({
     { path: '/wall', name: 'live', component: () => import('./views/Live.vue'), meta: { title: 'live' } },
     { path: '/alarms', name: 'alarms', component: () => import('./views/Alarms.vue'), meta: { title: 'alarms' } },
     { path: '/positions', name: 'positions', component: () => import('./views/Positions.vue'), meta: { title: 'positions' } },
+    { path: '/downloads', name: 'downloads', component: () => import('./views/Downloads.vue'), meta: { title: 'downloads' } },
     { path: '/attempts', name: 'attempts', component: () => import('./views/Attempts.vue'), meta: { title: 'attempts' } },
     {
       path: '/admin', component: () => import('./views/Admin.vue'), redirect: { name: 'users' },

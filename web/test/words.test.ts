@@ -7,6 +7,8 @@ describe('the words of the server in Chinese', () => {
     ['no sign of life for 3m10s', '已 3 分 10 秒 没有任何信令'],
     ['no sign of life for 1h0m0s, 2 probes unanswered', '已 1 小时 没有任何信令，2 次探测无应答'],
     ['its connection closed, 2 probes unanswered', '信令连接已断开，2 次探测无应答'],
+    ['want 5 to 60', '应为 5 至 60'],
+    ['the recording was sent completely', '录像已全部发送'],
     ['registered 0 s ago', '0 秒前注册'],
     ['registration expired', '注册已到期'],
     ['the device says VLOST', '设备上报 VLOST'],

@@ -916,6 +916,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/downloads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Downloads, running and kept
+         * @description Needs the right to playback; only what the caller has it for is shown or done.
+         */
+        get: operations["list-downloads"];
+        put?: never;
+        /**
+         * Download a recording of a device to a file
+         * @description Answers when the device sends; the job goes on by itself and asks again after a cut. A failure tells by its stages how far it came, and nothing is left of it. Needs the right to playback; only what the caller has it for is shown or done.
+         */
+        post: operations["start-download"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/downloads/{download}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One download with its progress
+         * @description Needs the right to playback; only what the caller has it for is shown or done.
+         */
+        get: operations["get-download"];
+        put?: never;
+        post?: never;
+        /**
+         * End a download and delete its file
+         * @description Needs the right to playback; only what the caller has it for is shown or done.
+         */
+        delete: operations["delete-download"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/downloads/{download}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a download and keep what has come
+         * @description Needs the right to playback; only what the caller has it for is shown or done.
+         */
+        post: operations["cancel-download"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/downloads/{download}/continue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask the device for what is missing
+         * @description Of a download that ended before it was done. Answers when the device sends. Needs the right to playback; only what the caller has it for is shown or done.
+         */
+        post: operations["continue-download"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/downloads/{download}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The file of a download
+         * @description An MPEG program stream with what the device sent, its times made even. Takes Range and If-Range, so that what was begun can be continued; of a running download it gives what has come by now, and a Range behind that is answered 416. Needs the right to playback; only what the caller has it for is shown or done.
+         */
+        get: operations["get-download-file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -2224,6 +2332,138 @@ export interface components {
             /** @description what it says beyond the standard: header fields, Info and ExtraInfo */
             vendor?: components["schemas"]["VendorOf"][] | null;
         };
+        DownloadInputBody: {
+            /** @example 34020000001320000001 */
+            channel: string;
+            /** @example 34020000001320000001 */
+            device: string;
+            /**
+             * Format: date-time
+             * @description at most 24 hours after start
+             */
+            end: string;
+            /**
+             * @default main
+             * @enum {string}
+             */
+            profile?: "main" | "sub";
+            /**
+             * @description which records of that time
+             * @default all
+             * @enum {string}
+             */
+            records?: "all" | "manual" | "alarm" | "time";
+            /**
+             * Format: int64
+             * @description times the speed of life; a device that refuses it is asked for 1
+             * @default 4
+             */
+            speed?: number;
+            /**
+             * Format: date-time
+             * @description whole seconds
+             */
+            start: string;
+            /**
+             * @description absent = the device's setting, then tcp-passive where UDP brought nothing
+             * @enum {string}
+             */
+            transport?: "udp" | "tcp-passive" | "tcp-active";
+        };
+        DownloadView: {
+            /**
+             * Format: int64
+             * @description how often the device was asked for some of it and sent
+             */
+            asked: number;
+            /** @description who asked for it */
+            by: string;
+            /**
+             * Format: int64
+             * @description of the file, as it can be read now
+             */
+            bytes: number;
+            channel: string;
+            codecs: string[];
+            /**
+             * Format: double
+             * @description seconds that have come, from the start, by the recording's own clock; less than duration at the end where nothing was recorded for a while
+             */
+            covered: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            created_at: string;
+            device: string;
+            /**
+             * Format: int64
+             * @description frames lost because the disk was too slow
+             */
+            dropped: number;
+            /**
+             * Format: double
+             * @description seconds that were asked for
+             */
+            duration: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            end: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            ended_at?: string;
+            /**
+             * Format: int64
+             * @description by the device's word; 0 unknown
+             */
+            expected_bytes: number;
+            /**
+             * Format: date-time
+             * @description when it will be deleted (downloads.keep)
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            expires_at?: string;
+            /** @description address of the file: an MPEG program stream, with HTTP Range, also while it grows */
+            file: string;
+            id: string;
+            /** @description of the file when it is saved */
+            name: string;
+            /**
+             * Format: int64
+             * @description in the file
+             */
+            pictures: number;
+            /** @enum {string} */
+            profile: "main" | "sub";
+            /**
+             * Format: double
+             * @description 0 to 1, by covered
+             */
+            progress: number;
+            /** @description why it ended, or waits */
+            reason?: string;
+            /**
+             * Format: int64
+             * @description that the device agreed to; 1 where it refused what was asked for
+             */
+            speed: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            start: string;
+            /**
+             * @description partial, interrupted and canceled can be continued
+             * @enum {string}
+             */
+            state: "running" | "waiting" | "done" | "partial" | "interrupted" | "canceled";
+            /** @description ID of the stream it comes by */
+            stream?: string;
+        };
         DutyView: {
             /** @description alarm input */
             channel: string;
@@ -2432,6 +2672,14 @@ export interface components {
         };
         ListOutputDeviceViewBody: {
             items: components["schemas"]["DeviceView"][];
+            /**
+             * Format: int64
+             * @description of all pages
+             */
+            total: number;
+        };
+        ListOutputDownloadViewBody: {
+            items: components["schemas"]["DownloadView"][];
             /**
              * Format: int64
              * @description of all pages
@@ -2841,6 +3089,8 @@ export interface components {
             name: string;
             /** @description what to do, in the caller's language */
             remedy: string;
+            /** @description the downloads that hold the most space */
+            space?: components["schemas"]["SpaceView"][] | null;
             /** @description how far a stream came */
             stages?: components["schemas"]["StageView"][] | null;
             /**
@@ -3111,6 +3361,15 @@ export interface components {
         SipView: {
             domain: string;
             id: string;
+        };
+        SpaceView: {
+            /** @description who asked for it */
+            by: string;
+            /** Format: int64 */
+            bytes: number;
+            channel: string;
+            download: string;
+            state: string;
         };
         SpanView: {
             /**
@@ -5627,6 +5886,237 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UpgradeView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-downloads": {
+        parameters: {
+            query?: {
+                /** @description from 1 */
+                page?: number;
+                page_size?: number;
+                /** @description text to look for, in any case */
+                q?: string;
+                /** @description field to sort by; a minus before it turns the order */
+                sort?: string;
+                device?: string;
+                state?: "running" | "waiting" | "done" | "partial" | "interrupted" | "canceled";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputDownloadViewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "start-download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DownloadInputBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                download: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                download: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "cancel-download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                download: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "continue-download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                download: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-download-file": {
+        parameters: {
+            query?: {
+                token?: string;
+            };
+            header?: never;
+            path: {
+                download: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "video/MP2P": string;
                 };
             };
             /** @description Error */

@@ -1,5 +1,6 @@
 import { channel } from './channel'
 import { config } from './config'
+import { downloads } from './downloads'
 import { front } from './front'
 import { people } from './people'
 import { reports } from './reports'
@@ -10,7 +11,7 @@ export default {
     broken: 'Live updates are interrupted; reconnecting', degraded: 'Degraded: {what}', retry: 'Try again', cancel: 'Cancel', save: 'Save',
     close: 'Close', copy: 'Copy', copied: 'Copied.', notCopied: 'The browser did not let it be copied.', loading: 'Loading', none: '-', pages: 'Pages', page: '{n} of {of}', before: 'Page before', next: 'Next page', perPage: 'Lines per page', lines: '{n} lines',
   },
-  nav: { devices: 'Devices', live: 'Live', alarms: 'Alarms', positions: 'Positions', attempts: 'Refused registrations', admin: 'Administration' },
+  nav: { devices: 'Devices', live: 'Live', alarms: 'Alarms', positions: 'Positions', downloads: 'Downloads', attempts: 'Refused registrations', admin: 'Administration' },
   role: { viewer: 'viewer', operator: 'operator', administrator: 'administrator' },
   signin: {
     username: 'User', password: 'Password', submit: 'Sign in', ended: 'Your session has ended. Sign in again.',
@@ -98,6 +99,7 @@ export default {
   ...channel.en,
   ...config.en,
   ...front.en,
+  ...downloads.en,
   ...reports.en,
   ...people.en,
 }

@@ -69,6 +69,12 @@ const rules: [RegExp, string][] = [
   [/^want (\d+) to (\d+) items$/, '应有 $1 至 $2 项'],
   [/^want nothing: it cannot be set in (.+)$/, '$1 不能设置此项'],
   [/^want a value(?:: (.+)| when .+)$/, '必填 $1'],
+  // why a download ended: gb28181/download, gb28181/play
+  [/^the recording was sent completely$/, '录像已全部发送'],
+  [/^the server stopped$/, '服务已停止'],
+  [/^a caller ended it$/, '已由用户取消'],
+  [/^the end of its file is lost$/, '文件末尾已丢失'],
+  [/^the device did not confirm the end$/, '设备未确认发送结束'],
   // why a picture is not there: player
   [/^no WebRTC connection within (\d+) s$/, '$1 秒内未建立 WebRTC 连接'],
   [/^the WebRTC connection failed$/, 'WebRTC 连接失败'],

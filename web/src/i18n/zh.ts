@@ -1,6 +1,7 @@
 import type en from './en'
 import { channel } from './channel'
 import { config } from './config'
+import { downloads } from './downloads'
 import { front } from './front'
 import { people } from './people'
 import { reports } from './reports'
@@ -11,7 +12,7 @@ const zh: typeof en = {
     broken: '实时更新中断，正在重连', degraded: '服务降级：{what}', retry: '重试', cancel: '取消', save: '保存',
     close: '关闭', copy: '复制', copied: '已复制。', notCopied: '浏览器未允许复制。', loading: '加载中', none: '-', pages: '分页', page: '{n} / {of}', before: '上一页', next: '下一页', perPage: '每页条数', lines: '{n} 条/页',
   },
-  nav: { devices: '设备', live: '实时画面', alarms: '报警', positions: '位置', attempts: '被拒注册', admin: '系统管理' },
+  nav: { devices: '设备', live: '实时画面', alarms: '报警', positions: '位置', downloads: '下载', attempts: '被拒注册', admin: '系统管理' },
   role: { viewer: '查看者', operator: '操作员', administrator: '管理员' },
   signin: {
     username: '用户名', password: '密码', submit: '登录', ended: '会话已结束，请重新登录。',
@@ -99,6 +100,7 @@ const zh: typeof en = {
   ...channel.zh,
   ...config.zh,
   ...front.zh,
+  ...downloads.zh,
   ...reports.zh,
   ...people.zh,
 }
