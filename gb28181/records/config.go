@@ -27,6 +27,9 @@ type Config struct {
 	// Between is the longest silence between two parts; default 5 s. After rounds
 	// that brought nothing both become longer, up to four times.
 	Between time.Duration
+	// AtOnce is how many gaps a device is asked about beside each other, by all
+	// searches together; one that loses the questions is asked one by one. Default 4.
+	AtOnce int
 	// Rounds is how often one search asks, gaps included; default 8.
 	Rounds int
 	// MaxRecords bounds one search; default 50,000.
@@ -47,6 +50,7 @@ func (c *Config) setDefaults() {
 	}
 	def(&c.FirstPart, 10*time.Second)
 	def(&c.Between, 5*time.Second)
+	def(&c.AtOnce, 4)
 	def(&c.Rounds, 8)
 	def(&c.MaxRecords, 50_000)
 	def(&c.MaxSearches, 64)

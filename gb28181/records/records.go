@@ -71,6 +71,7 @@ type asked struct {
 	sn       int
 	question *Question // guarded by search.mu
 	got      context.CancelFunc
+	more     chan struct{} // a part of the answer came, or no more is needed; holds one
 }
 
 // New builds a search that starts nothing. reg may be nil.
@@ -123,6 +124,9 @@ func (r *Records) Response(device gb28181.ID, m *manscdp.Message) {
 	if part.SumNum < 0 && len(part.Items)+part.Skipped == 0 && !m.ResultOK() {
 		a.search.refused(a, fmt.Errorf("%w: Result %s", gb28181.ErrRefused, m.Node.Value("Result")))
 		return
+	}
+	if kind == "wrong_sn" {
+		a.search.serial.Store(true) // which answer it is can be told of one question only
 	}
 	if took := a.search.add(a, part, m.Cut); kind == "" {
 		kind = took
@@ -219,6 +223,16 @@ func (r *Records) forget(s *search) {
 	}
 }
 
+// atOnce is how many questions a search may have open at its device now.
+func (r *Records) atOnce(s *search) int {
+	if !s.gaps || s.serial.Load() {
+		return 1
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(r.cfg.AtOnce/max(len(r.of[s.query.Device]), 1), 1)
+}
+
 // enter gives a question its SN.
 func (r *Records) enter(s *search, q *Question, got context.CancelFunc) *asked {
 	r.mu.Lock()
@@ -227,7 +241,7 @@ func (r *Records) enter(s *search, q *Question, got context.CancelFunc) *asked {
 		r.firstSN, r.lastSN = 1, 0
 	}
 	r.lastSN++
-	a := &asked{search: s, sn: r.lastSN, question: q, got: got}
+	a := &asked{search: s, sn: r.lastSN, question: q, got: got, more: make(chan struct{}, 1)}
 	s.now = a
 	s.asked = append(s.asked, a)
 	if r.searches[s.query.same()] == s {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -104,10 +105,51 @@ func TestLostPartsAreAskedForAgain(t *testing.T) {
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if q := d.asked[1]; q.StartTime != "2024-05-01T00:06:00" || q.EndTime != "2024-05-01T00:08:00" || q.SN == d.asked[0].SN {
-			t.Errorf("asked again: %+v", q)
+		if !slices.ContainsFunc(d.asked[1:5], func(q manscdp.RecordQuery) bool {
+			return q.StartTime == "2024-05-01T00:06:00" && q.EndTime == "2024-05-01T00:08:00" && q.SN != d.asked[0].SN
+		}) {
+			t.Errorf("asked again: %+v", d.asked[1:5])
 		}
 	})
+}
+
+// On a far line each question takes its time: several are on the way together.
+func TestGapsAreAskedForBesideEachOther(t *testing.T) {
+	const far = 300 * time.Millisecond
+	took := map[string]time.Duration{}
+	for name, c := range map[string]struct {
+		atOnce int
+		drops  bool // a device that takes no question while it answers another
+	}{"one by one": {1, false}, "four": {4, false}, "four at a device that takes one": {4, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			d := open(&device{truth: hour()}, records.Config{AtOnce: c.atOnce})
+			var mu sync.Mutex
+			busy := time.Time{}
+			d.lose = func(question, part int) bool {
+				if question == 1 {
+					return part%2 == 1
+				}
+				mu.Lock()
+				lost := c.drops && time.Now().Before(busy)
+				busy = time.Now().Add(far)
+				mu.Unlock()
+				time.Sleep(far)
+				return lost
+			}
+			began := time.Now()
+			res, err := d.Find(t.Context(), query(0, 3600))
+			if err != nil || !res.Complete || len(res.Records) != 60 {
+				t.Errorf("%s: %+v, %v", name, res, err)
+			}
+			took[name] = time.Since(began)
+			time.Sleep(time.Minute) // what the device still sends
+		})
+	}
+	const first = 5 * time.Second // the silence that ends the first answer
+	one, four, drops := took["one by one"]-first, took["four"]-first, took["four at a device that takes one"]-first
+	if four > one/2 || drops > 2*one {
+		t.Errorf("after the first answer: %v, want four to take less than half of one by one, and not much more where they are lost", took)
+	}
 }
 
 func TestADeviceThatStallsIsWaitedFor(t *testing.T) {
@@ -214,6 +256,8 @@ func TestARefusalIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := open(&device{lose: func(int, int) bool { return true }}, records.Config{})
 		time.AfterFunc(time.Second, func() {
+			d.mu.Lock()
+			defer d.mu.Unlock()
 			m, _ := manscdp.Decode([]byte(fmt.Sprintf("<Response><CmdType>RecordInfo</CmdType><SN>%d</SN><DeviceID>%s</DeviceID><Result>ERROR</Result></Response>", d.asked[0].SN, channel)))
 			d.Response(recorder, m)
 		})

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"fengsui/gb28181"
 	"fengsui/gb28181/manscdp"
 )
 
-// silences in a row end a round: the device has gone quiet, or the line has.
+// silences in a row end a round, so many for each question at a time.
 const silences = 3
 
 // lastFactor is how many times longer silences become after fruitless rounds.
@@ -20,35 +23,40 @@ const lastFactor = 4
 // least is the shortest silence that ends an answer.
 const least = time.Second
 
-// search is one search under way. Its goroutine asks, one question after the other.
+// many parts in a row say how fast a device sends; before that it may only be
+// slow to begin.
+const many = 20
+
+// search is one search under way. Its goroutine asks for all of the time first,
+// then for several gaps beside each other.
 type search struct {
 	records *Records
 	query   Query
 	end     context.CancelCauseFunc
 	ctx     context.Context
 	done    chan struct{} // closed when run has returned
-	more    chan struct{} // a part came; holds one
+	serial  atomic.Bool   // the device answers one question at a time
 
-	// Owned by run.
-	slowest time.Duration // longest wait for a part that then came
-	gaps    bool          // what is asked for is gaps
+	gaps bool // what is asked for is gaps; changed by run between the rounds
 
 	// Guarded by Records.mu.
 	callers int
 	now     *asked // what was asked last
 	asked   []*asked
 
-	mu     sync.Mutex // guards all below
-	list   *Assembly
-	parts  int // of any kind
-	fresh  int // that brought something
-	rounds int
-	err    error // why it ended early
+	mu      sync.Mutex // guards all below
+	list    *Assembly
+	parts   int // of any kind
+	fresh   int // that brought something
+	rounds  int
+	err     error // why it ended early
+	waiting map[*asked]struct{}
+	slowest time.Duration // longest wait for a part that then came
 }
 
 func newSearch(r *Records, q Query) *search {
 	s := &search{
-		records: r, query: q, callers: 1, done: make(chan struct{}), more: make(chan struct{}, 1),
+		records: r, query: q, callers: 1, done: make(chan struct{}), waiting: make(map[*asked]struct{}),
 		list: NewAssembly(q.Span, r.cfg.ZoneOf(q.Device), r.cfg.MaxRecords),
 	}
 	s.ctx, s.end = context.WithCancelCause(context.Background())
@@ -74,7 +82,7 @@ func (s *search) run() {
 
 // rounded asks round after round; nil when all is covered.
 func (s *search) rounded() error {
-	factor := time.Duration(1)
+	factor := 1
 	for range s.records.cfg.Rounds {
 		todo, before, err := s.next()
 		if err != nil || len(todo) == 0 {
@@ -96,37 +104,68 @@ func (s *search) rounded() error {
 	return nil
 }
 
-// round asks for some ranges.
-func (s *search) round(todo []Span, factor time.Duration) error {
-	silent := 0
+// round asks for some ranges, several beside each other as the device bears it.
+func (s *search) round(todo []Span, factor int) error {
+	var asking errgroup.Group
+	width := s.records.atOnce(s)
+	asking.SetLimit(width)
+	var r outcome
 	for _, span := range todo {
-		if !s.wants(span) {
-			continue
-		}
-		whole, err := s.askFor(span, factor)
-		switch {
-		case err != nil:
+		asking.Go(func() error {
+			if r.over(width) || !s.wants(span) {
+				return nil
+			}
+			whole, err := s.askFor(span, factor)
+			r.add(whole, err, s.mute())
 			return err
-		case whole:
-			silent = 0
-		default:
-			silent++
-		}
-		if silent == silences || silent > 0 && s.mute() {
-			return nil
-		}
+		})
 	}
-	return nil
+	err := asking.Wait()
+	if width > 1 && 2*r.wholes < r.asked {
+		s.serial.Store(true)
+	}
+	return err
+}
+
+// outcome is how a round has gone so far.
+type outcome struct {
+	mu            sync.Mutex
+	asked, wholes int
+	silent        int // questions in a row that were not answered whole
+	ended         bool
+}
+
+// over reports whether nothing more is to be asked: the device has gone quiet, or
+// the line has.
+func (o *outcome) over(width int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.ended || o.silent >= silences*width
+}
+
+func (o *outcome) add(whole bool, err error, mute bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.asked++
+	if whole {
+		o.wholes++
+		o.silent = 0
+		return
+	}
+	o.silent++
+	o.ended = o.ended || err != nil || mute
 }
 
 // askFor asks for one range and waits for the end of its answer. whole says that
 // all of it came.
-func (s *search) askFor(span Span, factor time.Duration) (whole bool, err error) {
+func (s *search) askFor(span Span, factor int) (whole bool, err error) {
 	r := s.records
 	zone := r.cfg.ZoneOf(s.query.Device)
 	sending, got := context.WithCancel(s.ctx)
 	defer got()
 	a := r.enter(s, s.list.Ask(span), got)
+	s.open(a)
+	defer s.close(a)
 	result := "failed"
 	defer func() { r.m.questions.WithLabelValues(result).Inc() }()
 	err = r.ask.AskRecords(sending, s.query.Device, manscdp.RecordQuery{
@@ -147,35 +186,63 @@ func (s *search) askFor(span Span, factor time.Duration) (whole bool, err error)
 }
 
 // await waits until an answer is whole or the device has been silent for too long.
-func (s *search) await(a *asked, factor time.Duration) (whole bool, err error) {
+func (s *search) await(a *asked, factor int) (whole bool, err error) {
 	cfg := &s.records.cfg
 	last := time.Now()
-	patience := time.NewTimer(s.patience(cfg.FirstPart) * factor)
+	patience := time.NewTimer(s.patience(cfg.FirstPart, factor))
 	defer patience.Stop()
 	for {
 		select {
-		case <-s.more:
+		case <-a.more:
 		case <-patience.C:
 			return s.state(a)
 		case <-s.ctx.Done():
 			return false, context.Cause(s.ctx)
 		}
-		s.slowest, last = max(s.slowest, time.Since(last)), time.Now()
+		now := time.Now()
+		s.waited(now.Sub(last))
+		last = now
 		if whole, err = s.state(a); whole || err != nil {
 			return whole, err
 		}
-		patience.Reset(s.patience(cfg.Between) * factor)
+		patience.Reset(s.patience(cfg.Between, factor))
 	}
 }
 
-// patience is how long to wait for a part. A gap's answer is short: what has not
-// come in several times the longest wait so far is taken for lost, and counts
-// when it comes later.
-func (s *search) patience(most time.Duration) time.Duration {
-	if !s.gaps || s.slowest == 0 {
-		return most
+func (s *search) open(a *asked) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting[a] = struct{}{}
+}
+
+func (s *search) close(a *asked) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting, a)
+}
+
+func (s *search) waited(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slowest = max(s.slowest, d)
+}
+
+// patience is how long to wait for a part. A gap's answer is short, and of a long
+// list it is known how fast the device sends: what has not come in several times
+// the longest wait so far is taken for lost, and counts when it comes later.
+// factor makes it longer after rounds that brought nothing.
+func (s *search) patience(most time.Duration, factor int) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wait := most
+	switch {
+	case s.slowest == 0, !s.gaps && s.parts < many:
+	case !s.gaps:
+		wait = min(most, max(2*least, 4*s.slowest))
+	default:
+		wait = min(most, max(least, 4*s.slowest))
 	}
-	return min(most, max(least, 4*s.slowest))
+	return wait * time.Duration(factor)
 }
 
 // state says whether an answer is whole, or why the search cannot go on.
@@ -205,9 +272,9 @@ func (s *search) add(a *asked, part manscdp.RecordResponse, cut bool) (took stri
 	if kind == Fresh {
 		s.fresh++
 	}
+	s.wake(a)
 	s.mu.Unlock()
 	a.got()
-	s.wake()
 	return took
 }
 
@@ -217,14 +284,26 @@ func (s *search) refused(a *asked, err error) {
 	if s.parts == 0 {
 		s.err = err // to a gap it may be the way to say that there is nothing
 	}
+	s.wake(a)
 	s.mu.Unlock()
 	a.got()
-	s.wake()
 }
 
-func (s *search) wake() {
+// wake has a question looked at that a part came for; all of them, when there is
+// nothing left to wait for. The caller holds mu.
+func (s *search) wake(a *asked) {
+	a.wake()
+	if !a.question.day.whole() && s.err == nil {
+		return
+	}
+	for o := range s.waiting {
+		o.wake()
+	}
+}
+
+func (a *asked) wake() {
 	select {
-	case s.more <- struct{}{}:
+	case a.more <- struct{}{}:
 	default:
 	}
 }

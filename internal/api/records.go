@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"fengsui/gb28181"
+	"fengsui/gb28181/manscdp"
 	"fengsui/gb28181/records"
 	"fengsui/internal/api/fault"
 	"fengsui/internal/rights"
@@ -83,9 +85,26 @@ func (s *Server) listRecords(ctx context.Context, in *recordsInput) (*recordsOut
 	defer context.AfterFunc(s.stop, cancel)()
 	res, err := s.svc.Records.Find(ctx, q)
 	if err != nil {
-		return nil, err
+		return nil, recordsFault(err)
 	}
 	return viewRecords(&res), nil
+}
+
+// recordsPlaces are where in the request the elements of a question come from.
+var recordsPlaces = map[string]string{
+	"DeviceID": "path.channel", "StartTime": "query.start", "EndTime": "query.end", "Type": "query.type", "StreamNumber": "query.stream",
+}
+
+// recordsFault names by its place in the request what a device cannot be told.
+func recordsFault(err error) error {
+	var value manscdp.ErrValue
+	if !errors.As(err, &value) || recordsPlaces[value.Field] == "" {
+		return err
+	}
+	place := recordsPlaces[value.Field]
+	f := fault.Wrap(fault.OutOfRange, value)
+	f.Fields = []fault.Field{{Location: place, Message: "want " + value.Want, Value: plain(place, value.Value)}}
+	return f
 }
 
 // recordsQuery checks what can be known before the device is asked.

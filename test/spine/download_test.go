@@ -195,6 +195,8 @@ func soundOf(a media.Codec) media.Codec {
 }
 
 // Section 9 row 29 and section 6.6: the many ways in which a recording ends.
+//
+// Quirk: 29
 func TestDownloadsEndHoweverTheDeviceSaysIt(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(c *configs.Config) { c.Play.Silence = 4 * time.Second })
