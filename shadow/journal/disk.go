@@ -348,6 +348,7 @@ func (d *disk) flush() error {
 			d.trouble = false
 			d.log.Info().Msg("journal can be written again")
 		}
+		_ = letGo(d.db) // else only memory is lost
 		d.m.flush.Observe(time.Since(began).Seconds())
 		d.mu.Lock()
 		clear(events)
