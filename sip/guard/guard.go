@@ -16,7 +16,7 @@ import (
 // Guard is shared by all sockets. Its methods may be called from several
 // goroutines and never wait.
 type Guard struct {
-	rules atomic.Pointer[Config] // with defaults; replaced whole by Set
+	rules atomic.Pointer[rules] // replaced whole by Set
 
 	// Set by New, never changed after.
 	log     zerolog.Logger
@@ -39,6 +39,13 @@ type Guard struct {
 	past   *table[record]
 
 	banChanges chan struct{} // has one when bans changed since it was read
+}
+
+// rules are the settings with defaults, and what is made of them. They never
+// change.
+type rules struct {
+	Config
+	denied, allowed words // User-Agents
 }
 
 // site is a source from which devices are registered.
@@ -70,9 +77,7 @@ func New(cfg Config, reg prometheus.Registerer, log zerolog.Logger) *Guard {
 // judged by the old ones or the new; what was counted stays counted, and bans
 // stay as long as they were pronounced for.
 func (g *Guard) Set(cfg Config) {
-	cfg = cfg.withDefaults()
-	cfg.DenyAgents, cfg.AllowAgents = lower(cfg.DenyAgents), lower(cfg.AllowAgents)
-	g.rules.Store(&cfg)
+	g.rules.Store(&rules{Config: cfg.withDefaults(), denied: newWords(cfg.DenyAgents), allowed: newWords(cfg.AllowAgents)})
 }
 
 // Source is what has one budget: an IPv4 address, or the /64 of an IPv6 one.
@@ -126,7 +131,7 @@ func (g *Guard) Admit(from netip.Addr, now time.Time) (ok, known bool) {
 }
 
 // stranger takes from the budgets of a source without devices and its network.
-func (g *Guard) stranger(rules *Config, source netip.Addr, at int64) bool {
+func (g *Guard) stranger(rules *rules, source netip.Addr, at int64) bool {
 	var ok bool
 	rate, burst := float64(rules.Rate), float64(rules.Burst)
 	second := at - int64(time.Second)
@@ -148,7 +153,7 @@ func (g *Guard) stranger(rules *Config, source netip.Addr, at int64) bool {
 	return ok
 }
 
-func (s *site) take(rules *Config, at int64) bool {
+func (s *site) take(rules *rules, at int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	more := float64(s.devices * rules.PerDevice)
@@ -185,25 +190,14 @@ func (g *Guard) Known(from netip.Addr) bool {
 // it, and -1 leaves it without an answer.
 func (g *Guard) Screen(id, agent []byte) (status int) {
 	rules := g.rules.Load()
-	if len(rules.DenyAgents) > 0 || len(rules.AllowAgents) > 0 {
-		var b [maxAgent]byte
-		n := copy(b[:], agent)
-		for i, c := range b[:n] {
-			if c >= 'A' && c <= 'Z' {
-				b[i] = c + 'a' - 'A'
-			}
-		}
-		text := string(b[:n])
-		if anyOf(rules.DenyAgents, text, strings.Contains) ||
-			len(rules.AllowAgents) > 0 && !anyOf(rules.AllowAgents, text, strings.Contains) {
-			g.metrics.agent.Inc()
-			return -1
-		}
+	agent = agent[:min(len(agent), maxAgent)]
+	if rules.denied.in(agent) || len(rules.AllowAgents) > 0 && !rules.allowed.in(agent) {
+		g.metrics.agent.Inc()
+		return -1
 	}
 	if len(rules.DenyIDs) > 0 || len(rules.AllowIDs) > 0 {
 		text := string(id)
-		if anyOf(rules.DenyIDs, text, strings.HasPrefix) ||
-			len(rules.AllowIDs) > 0 && !anyOf(rules.AllowIDs, text, strings.HasPrefix) {
+		if startsWith(rules.DenyIDs, text) || len(rules.AllowIDs) > 0 && !startsWith(rules.AllowIDs, text) {
 			g.metrics.id.Inc()
 			return 403
 		}
@@ -245,19 +239,11 @@ func contains(list []netip.Prefix, a netip.Addr) bool {
 	return false
 }
 
-func anyOf(list []string, text string, match func(text, part string) bool) bool {
+func startsWith(list []string, text string) bool {
 	for _, part := range list {
-		if match(text, part) {
+		if strings.HasPrefix(text, part) {
 			return true
 		}
 	}
 	return false
-}
-
-func lower(list []string) []string {
-	out := make([]string, len(list))
-	for i, s := range list {
-		out[i] = strings.ToLower(s)
-	}
-	return out
 }

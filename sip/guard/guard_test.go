@@ -308,7 +308,7 @@ func TestListsGoBeforeEverything(t *testing.T) {
 }
 
 func TestScreenJudgesByIDAndUserAgent(t *testing.T) {
-	deny, _ := newGuard(guard.Config{DenyIDs: []string{"3402", "99"}, DenyAgents: []string{"Friendly-Scanner"}})
+	deny, _ := newGuard(guard.Config{DenyIDs: []string{"3402", "99"}, DenyAgents: []string{"Friendly-Scanner", "sip[scan", "扫描"}})
 	only, _ := newGuard(guard.Config{AllowIDs: []string{"3402"}, AllowAgents: []string{"IP Camera"}})
 	none, _ := newGuard(guard.Config{})
 	for _, c := range []struct {
@@ -319,6 +319,8 @@ func TestScreenJudgesByIDAndUserAgent(t *testing.T) {
 		{none, "", "", 0}, {none, id, "friendly-scanner", 0},
 		{deny, id, "", 403}, {deny, "31010000001320000001", "", 0}, {deny, "990", "x", 403},
 		{deny, "31010000001320000001", "the FRIENDLY-scanner 1.0", -1},
+		{deny, "31010000001320000001", "friendly-scanne", 0}, {deny, "31010000001320000001", "friendly_scanner", 0},
+		{deny, "31010000001320000001", "ssip[SCAN", -1}, {deny, "31010000001320000001", "SIP{scan", 0}, {deny, "31010000001320000001", "某扫描器", -1},
 		{only, id, "Some ip camera/2", 0}, {only, id, "", -1}, {only, "31", "IP Camera", 403},
 	} {
 		if got := c.g.Screen([]byte(c.id), []byte(c.agent)); got != c.want {
@@ -441,5 +443,14 @@ func TestFullTablesForgetTheOldestAndCount(t *testing.T) {
 	}
 	if g.Failed(last, id, now); len(g.Bans()) != 10_000 || admits(g, last, now) {
 		t.Error("the failure of the last source is forgotten")
+	}
+}
+
+func BenchmarkScreen(b *testing.B) {
+	g, _ := newGuard(guard.Config{DenyAgents: []string{"friendly-scanner", "sipvicious", "sundayddr", "sip-scan", "pplsip"}})
+	id, agent := []byte(id), []byte("Fengsui bench")
+	b.ReportAllocs()
+	for b.Loop() {
+		g.Screen(id, agent)
 	}
 }
