@@ -154,10 +154,17 @@ type HTTP struct {
 	TLS    HTTPTLS `yaml:"tls"`
 }
 
-// HTTPTLS serves HTTPS when both files are named.
+// HTTPTLS serves HTTPS when both files are named, or with certificates of our own.
 type HTTPTLS struct {
 	Cert string `yaml:"cert"`
 	Key  string `yaml:"key"`
+	// Auto serves HTTPS with certificates of an own authority, whose root is made at
+	// the first start, kept in the data folder and had at /tls/root.crt; plain HTTP on
+	// the same port is led to it. Default false.
+	Auto bool `yaml:"auto"`
+	// Names are host names and addresses to be known by with Auto, besides those of
+	// this machine and sip.advertise.
+	Names []string `yaml:"names"`
 }
 
 // Auth is who may sign in.

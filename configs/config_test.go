@@ -93,7 +93,7 @@ sip:
   listeners: [{transport: sctp, address: ":70000"}]
   guard: {rate: 1, burst: 1, per_device: 0, failures: 1, ban: 1ms, bodies: 1, allow: [everywhere], deny: [10.0.0.0/33], allow_ids: ["34x"],
     deny_ids: [""], allow_agents: [" "], deny_agents: [""]}
-http: {tls: {cert: a.pem}}
+http: {tls: {cert: a.pem, auto: true, names: ["no name"]}}
 media: {ports: 10-5, mode: both, idle_close: 1ms, advertise: cam.example.org}
 keepalive: {missed: 0}
 time: {zone: Mars/Olympus}
@@ -116,7 +116,7 @@ store: {url: "mysql://x"}
 		found[f.Key] = true
 	}
 	for _, key := range []string{"sip.id", "sip.listen", "sip.qop", "sip.advertise", "sip.digest_algorithms",
-		"sip.listeners[0].transport", "sip.listeners[0].address", "http.tls.key", "media.ports", "media.mode",
+		"sip.listeners[0].transport", "sip.listeners[0].address", "http.tls.key", "http.tls.auto", "http.tls.names", "media.ports", "media.mode",
 		"media.idle_close", "media.advertise", "keepalive.missed", "sip.guard.rate", "sip.guard.burst",
 		"sip.guard.per_device", "sip.guard.failures", "sip.guard.ban", "sip.guard.bodies", "sip.guard.allow", "sip.guard.deny",
 		"sip.guard.allow_ids", "sip.guard.deny_ids", "sip.guard.allow_agents", "sip.guard.deny_agents", "time.zone", "trace.memory", "telemetry.flight_recorder", "subscribe.interval", "alarms.keep", "positions.rows", "downloads.space", "downloads.keep", "downloads.running", "journal.keep", "journal.size", "cluster.secret", "store.url"} {

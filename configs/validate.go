@@ -21,6 +21,14 @@ func (c *Config) Validate() Faults {
 	c.SIP.validate(&v)
 	v.address("http.listen", c.HTTP.Listen)
 	v.pair("http.tls.cert", c.HTTP.TLS.Cert, "http.tls.key", c.HTTP.TLS.Key)
+	if c.HTTP.TLS.Auto && c.HTTP.TLS.Cert != "" {
+		v.add("http.tls.auto", "is true while http.tls.cert is set: want one of the two")
+	}
+	for _, name := range c.HTTP.TLS.Names {
+		if strings.TrimSpace(name) == "" || strings.ContainsAny(name, " /:@*") && net.ParseIP(name) == nil {
+			v.add("http.tls.names", "%q: want a host name or an IP address", name)
+		}
+	}
 	if p := c.Auth.AdminPassword; p != nil && len(*p) < 8 {
 		v.add("auth.admin_password", "has %d characters: want at least 8", len(*p))
 	}

@@ -80,7 +80,7 @@ func runAfter(ctx context.Context, ready <-chan struct{}, s *sim.Sim) error {
 // banner is what a newcomer needs: where, and with which password.
 func banner(cfg configs.Config, server *app.App) string {
 	scheme := "http"
-	if cfg.HTTP.TLS.Cert != "" {
+	if cfg.HTTP.TLS.Cert != "" || cfg.HTTP.TLS.Auto {
 		scheme = "https"
 	}
 	var b strings.Builder

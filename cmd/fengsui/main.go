@@ -40,6 +40,7 @@ type cli struct {
 	Sim     simCmd     `cmd:"" help:"Simulate devices against a server."`
 	Doctor  doctorCmd  `cmd:"" help:"Check this machine: ports, addresses, buffers, limits, clock, disk."`
 	Config  configCmd  `cmd:"" help:"Check or print the configuration."`
+	TLS     tlsCmd     `cmd:"" name:"tls" help:"Certificates of http.tls.auto."`
 	Backup  backupCmd  `cmd:"" help:"Write database and secrets into one file, also while the server runs."`
 	Restore restoreCmd `cmd:"" help:"Put a backup in the place of what is there; the server must not run."`
 	Version versionCmd `cmd:"" help:"Print version, commit and Go version."`
@@ -213,6 +214,25 @@ func (r restoreCmd) Run(c *console) error {
 		return err
 	}
 	return app.Restore(c, cfg, r.File, r.Check, c.out)
+}
+
+type tlsCmd struct {
+	Root rootCmd `cmd:"" help:"Print the root certificate that browsers are to trust."`
+}
+
+type rootCmd struct{ source }
+
+func (s rootCmd) Run(c *console) error {
+	cfg, err := s.load()
+	if err != nil {
+		return err
+	}
+	root, err := app.Root(&cfg)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(c.out, string(root))
+	return nil
 }
 
 type versionCmd struct{}

@@ -73,6 +73,7 @@ type Services struct {
 	FLV           MediaHandler
 	WHEP          OfferHandler
 	WHIP          MicrophoneHandler
+	Root          []byte // certificate of http.tls.auto, PEM; nil none
 	Metrics       prometheus.Gatherer
 }
 
@@ -162,6 +163,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addUpgrades()
 	s.addReports()
 	s.addMedia()
+	s.addRoot()
 	s.addHealth()
 	if err := s.addDocs(); err != nil {
 		return nil, err

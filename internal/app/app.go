@@ -35,6 +35,7 @@ import (
 	"fengsui/gb28181/traits"
 	"fengsui/gb28181/upgrade"
 	"fengsui/internal/api"
+	"fengsui/internal/authority"
 	"fengsui/internal/lease"
 	"fengsui/internal/reuse"
 	"fengsui/internal/store"
@@ -69,6 +70,7 @@ const (
 type App struct {
 	sipPassword atomic.Pointer[string] // common device password; "" = only provisioned devices
 	certificate atomic.Pointer[tls.Certificate]
+	authority   *authority.Authority // nil without http.tls.auto
 
 	cfg     configs.Config
 	folder  *folder
@@ -270,6 +272,12 @@ func (a *App) buildFace() (err error) {
 	if a.whep != nil {
 		services.WHEP, services.WHIP = offers{a.whep}, a.whip
 	}
+	if cfg.HTTP.TLS.Auto {
+		if err := a.openAuthority(); err != nil {
+			return err
+		}
+		services.Root = a.authority.Root()
+	}
 	a.api, err = api.New(api.Config{
 		Instance: a.instance(), Version: Version, Gateway: cfg.SIP.Gateway, Secret: a.secrets.cluster, Console: console, Zone: a.zone,
 	}, services, a.registry, a.part("api"))
@@ -279,6 +287,9 @@ func (a *App) buildFace() (err error) {
 	a.http = &http.Server{
 		Handler: a.api.Handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleHTTP, WriteTimeout: answerTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: newHTTPLog(a.part("http")),
+	}
+	if a.authority != nil {
+		a.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: a.authority.GetCertificate}
 	}
 	if cfg.HTTP.TLS.Cert != "" {
 		if err := a.loadCertificate(cfg); err != nil {
@@ -375,7 +386,9 @@ func (a *App) listen(ctx context.Context) (net.Listener, error) {
 
 func (a *App) serveHTTP(l net.Listener) error {
 	var err error
-	if a.http.TLSConfig != nil {
+	if a.authority != nil {
+		err = a.serveBoth(l)
+	} else if a.http.TLSConfig != nil {
 		err = a.http.ServeTLS(l, "", "")
 	} else {
 		err = a.http.Serve(l)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"fengsui/configs"
 	"fengsui/internal/api"
+	"fengsui/internal/authority"
 )
 
 const askingTime = 3 * time.Second
@@ -68,7 +70,7 @@ func askRunning(ctx context.Context, c *configs.Config) (*running, error) {
 	}
 	transport := &http.Transport{DisableKeepAlives: true}
 	scheme := "http"
-	if c.HTTP.TLS.Cert != "" {
+	if c.HTTP.TLS.Cert != "" || c.HTTP.TLS.Auto {
 		scheme = "https"
 		if transport.TLSClientConfig, err = onlyOurs(c); err != nil {
 			return nil, errNotRunning
@@ -120,6 +122,9 @@ func reachable(address string) (string, bool) {
 // onlyOurs accepts the certificate that is configured and no other, whatever
 // name is in it.
 func onlyOurs(c *configs.Config) (*tls.Config, error) {
+	if c.HTTP.TLS.Auto {
+		return trustRoot(c)
+	}
 	cert, err := tls.LoadX509KeyPair(c.HTTP.TLS.Cert, c.HTTP.TLS.Key)
 	if err != nil {
 		return nil, fmt.Errorf("http.tls: %w", err)
@@ -178,4 +183,26 @@ func (p *poolRow) finding() finding {
 		f.state, f.remedy = "warn", fmt.Sprintf("its share of memory.limit, %d KiB, keeps it small: raise memory.limit where there is memory", p.Share>>10)
 	}
 	return f
+}
+
+// trustRoot accepts what the authority of http.tls.auto has signed for this machine.
+func trustRoot(c *configs.Config) (*tls.Config, error) {
+	root, err := os.ReadFile(filepath.Join(c.DataDir, authority.RootFile))
+	if err != nil {
+		return nil, fmt.Errorf("http.tls.auto: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(root) {
+		return nil, fmt.Errorf("http.tls.auto: %s holds no certificate", authority.RootFile)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool, ServerName: "localhost"}, nil
+}
+
+// Root is the root certificate of http.tls.auto in PEM, for `fengsui tls root`.
+func Root(c *configs.Config) ([]byte, error) {
+	root, err := os.ReadFile(filepath.Join(c.DataDir, authority.RootFile))
+	if err != nil {
+		return nil, fmt.Errorf("no root certificate: %w; start the server once with http.tls.auto=true", err)
+	}
+	return root, nil
 }

@@ -18,7 +18,7 @@ const module = "fengsui/"
 var levels = [][]string{
 	0: {"gb28181", "gb28181/manscdp", "gb28181/setting", "gb28181/mansrtsp", "gb28181/ptz", "gb28181/gbsdp", "gb28181/quirk", "sip/digest", "sip/note", "media", "media/ps",
 		"shadow", "shadow/breaker", "shadow/health", "configs", "gb28181/agenda", "media/mediatest", "internal/reuse", "internal/rights"},
-	1: {"media/voice", "media/whip", "sip/intake", "sip", "sip/flow", "sip/guard", "sip/trace", "sip/siptest", "media/rtp", "media/engine", "media/out/...",
+	1: {"internal/authority", "media/voice", "media/whip", "sip/intake", "sip", "sip/flow", "sip/guard", "sip/trace", "sip/siptest", "media/rtp", "media/engine", "media/out/...",
 		"media/record", "shadow/journal", "shadow/hub", "hiksdk/abi", "internal/store", "internal/telemetry",
 		"internal/mmsg", "internal/epoll", "internal/lease", "internal/backup"},
 	2: {"gb28181/device", "gb28181/registrar", "gb28181/catalog", "gb28181/command", "gb28181/subscribe", "gb28181/report", "gb28181/traits", "gb28181/play", "gb28181/download", "gb28181/records", "gb28181/upgrade",
