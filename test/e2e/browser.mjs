@@ -13,7 +13,7 @@ export const browser = await chromium.launch({
   executablePath: given.chromium,
   headless: true,
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
+    '--disable-component-update', '--disable-sync', ...(given.args ?? [])],
 })
 
 /** What went wrong in any page, by itself: exceptions and refusals by the content policy. */

@@ -2,6 +2,7 @@ import { channel } from './channel'
 import { config } from './config'
 import { downloads } from './downloads'
 import { front } from './front'
+import { talk } from './talk'
 import { people } from './people'
 import { reports } from './reports'
 
@@ -100,6 +101,7 @@ export default {
   ...config.en,
   ...front.en,
   ...downloads.en,
+  ...talk.en,
   ...reports.en,
   ...people.en,
 }

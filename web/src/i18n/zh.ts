@@ -3,6 +3,7 @@ import { channel } from './channel'
 import { config } from './config'
 import { downloads } from './downloads'
 import { front } from './front'
+import { talk } from './talk'
 import { people } from './people'
 import { reports } from './reports'
 
@@ -101,6 +102,7 @@ const zh: typeof en = {
   ...config.zh,
   ...front.zh,
   ...downloads.zh,
+  ...talk.zh,
   ...reports.zh,
   ...people.zh,
 }
