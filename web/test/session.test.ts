@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { endSession, forgetSession, may, saveSession, session, token, whenEnded } from '../src/api/session'
+import { endSession, forgetSession, may, renewRights, saveSession, session, token, whenEnded } from '../src/api/session'
 import { signIn } from './support'
 
 beforeEach(() => vi.useFakeTimers())
@@ -14,6 +14,14 @@ describe('a session', () => {
     signIn()
     expect(token()).toBe('word')
     expect(JSON.parse(localStorage.getItem('fengsui.session')!)).toMatchObject({ token: 'word', username: 'admin' })
+  })
+
+  it('takes over other rights while it lasts, and only its own', () => {
+    signIn()
+    renewRights('word', { roles: ['viewer'], acts: ['look'] })
+    expect([may('look'), may('admin'), token()]).toEqual([true, false, 'word'])
+    renewRights('another', { roles: [], acts: ['admin'] })
+    expect(may('admin')).toBe(false)
   })
 
   it('ends on time, while nobody does anything', () => {

@@ -42,6 +42,12 @@ export function saveSession(s: Session): void {
   arm()
 }
 
+/** renewRights takes over what the user may now: roles change while a session lasts. */
+export function renewRights(of: string, rights: { roles: string[]; acts: Act[] }): void {
+  const s = current.value
+  if (s?.token === of) saveSession({ ...s, ...rights })
+}
+
 export function forgetSession(): void {
   localStorage.removeItem(KEY)
   current.value = undefined
