@@ -680,6 +680,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/channels/{channel}/talks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Play a WAV file on a channel's loudspeaker
+         * @description Answers when the device listens; the talk ends with the file. A failure tells by its stages how far it came. Needs the right to talk.
+         */
+        post: operations["play-wav"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device}/commands": {
         parameters: {
             query?: never;
@@ -1400,6 +1420,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/talks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Talks that run, and the last that ended
+         * @description Needs the right to look; only what the caller has it for is shown or done.
+         */
+        get: operations["list-talks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/talks/{talk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One talk
+         * @description Needs the right to look; only what the caller has it for is shown or done.
+         */
+        get: operations["get-talk"];
+        put?: never;
+        post?: never;
+        /**
+         * End a talk, whoever speaks
+         * @description Needs the right to talk; only what the caller has it for is shown or done.
+         */
+        delete: operations["end-talk"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trace": {
         parameters: {
             query?: never;
@@ -1592,6 +1656,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tls/root.crt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The root certificate of http.tls.auto
+         * @description PEM, over HTTP too: install it where browsers should trust this server.
+         */
+        get: operations["get-root"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/whep/live/{name}": {
         parameters: {
             query?: never;
@@ -1606,6 +1690,26 @@ export interface paths {
          * @description The body is an SDP offer, the answer 201 with an SDP answer; DELETE the address in Location to end. Takes ?token= of a play address, or Bearer. Needs the right to look.
          */
         post: operations["watch-whep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/whip/talk/{device}/{channel}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Speak to a channel by WebRTC (WHIP)
+         * @description The body is an SDP offer that sends PCMA or PCMU, the answer 201 with an SDP answer when the device listens; DELETE the address in Location to end. Takes ?way=broadcast|talk, transport and edition as for a file. Needs the right to talk.
+         */
+        post: operations["speak-whip"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2510,7 +2614,14 @@ export interface components {
             by: string;
             channel: string;
             /** @enum {string} */
-            kind: "playback" | "download";
+            kind: "playback" | "download" | "talk";
+            /**
+             * Format: date-time
+             * @description of a talk
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            since?: string;
+            /** @description ID of the stream or talk */
             stream: string;
         };
         HomeView: {
@@ -2614,7 +2725,7 @@ export interface components {
              */
             age: number;
             /** @enum {string} */
-            kind: "sip_connection" | "media_connection" | "media_receiver" | "flv_viewer" | "webrtc_viewer";
+            kind: "sip_connection" | "media_connection" | "media_receiver" | "flv_viewer" | "webrtc_viewer" | "media_sender" | "webrtc_talker";
             local: string;
             /**
              * Format: date-time
@@ -2736,6 +2847,14 @@ export interface components {
         };
         ListOutputStreamViewBody: {
             items: components["schemas"]["StreamView"][];
+            /**
+             * Format: int64
+             * @description of all pages
+             */
+            total: number;
+        };
+        ListOutputTalkViewBody: {
+            items: components["schemas"]["TalkView"][];
             /**
              * Format: int64
              * @description of all pages
@@ -3081,7 +3200,7 @@ export interface components {
             detail: string;
             /** @description each value that is not acceptable */
             errors?: components["schemas"]["FieldError"][] | null;
-            /** @description who has the device's slots */
+            /** @description who has the device's slots, or speaks to the channel */
             holders?: components["schemas"]["HolderView"][] | null;
             /** @description path of the request */
             instance: string;
@@ -3091,7 +3210,7 @@ export interface components {
             remedy: string;
             /** @description the downloads that hold the most space */
             space?: components["schemas"]["SpaceView"][] | null;
-            /** @description how far a stream came */
+            /** @description how far a stream or talk came */
             stages?: components["schemas"]["StageView"][] | null;
             /**
              * Format: int64
@@ -3618,6 +3737,78 @@ export interface components {
              */
             uptime: number;
             version: string;
+        };
+        TalkView: {
+            /** @description who speaks */
+            by: string;
+            call_id: string;
+            channel: string;
+            /**
+             * @description law of the sound
+             * @enum {string}
+             */
+            codec: "" | "PCMA" | "PCMU";
+            device: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            ended_at?: string;
+            /**
+             * Format: int64
+             * @description packets that came back, of a talk both ways
+             */
+            heard: number;
+            id: string;
+            /**
+             * Format: int64
+             * @description delays of the server that were heard
+             */
+            late: number;
+            /**
+             * Format: int64
+             * @description sent, 20 ms each
+             */
+            packets: number;
+            /**
+             * @description what the packets hold
+             * @enum {string}
+             */
+            packing: "" | "PCMA" | "PCMU" | "PS";
+            /** @description why it ended */
+            reason?: string;
+            /** @description where the sound goes */
+            remote: string;
+            /** @enum {string} */
+            source: "file" | "microphone";
+            /** @description ID of the loudspeaker */
+            speaker: string;
+            ssrc: string;
+            /** @description how the start went */
+            stages: components["schemas"]["StageView"][];
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            started_at?: string;
+            /** @enum {string} */
+            state: "starting" | "talking" | "ended";
+            /**
+             * Format: date-time
+             * @description since when the device listens
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            talking_at?: string;
+            trace: string;
+            /** @enum {string} */
+            transport: "" | "udp" | "tcp-passive" | "tcp-active";
+            /** @description why the device perhaps hears nothing, in the caller's language */
+            warning?: string;
+            /**
+             * @description broadcast: the device was told and called; talk: it was called with s=Talk
+             * @enum {string}
+             */
+            way: "" | "broadcast" | "talk";
         };
         TimelineOutputBody: {
             /** @description the newest first */
@@ -5342,6 +5533,52 @@ export interface operations {
             };
         };
     };
+    "play-wav": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+                /** @description the only way to try; absent = broadcast, then talk where the device's edition has it */
+                way?: "broadcast" | "talk";
+                /** @description of way talk; of a broadcast the device decides */
+                transport?: "udp" | "tcp-passive" | "tcp-active";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "audio/wav": string;
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TalkView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     command: {
         parameters: {
             query?: {
@@ -6981,6 +7218,106 @@ export interface operations {
             };
         };
     };
+    "list-talks": {
+        parameters: {
+            query?: {
+                /** @description from 1 */
+                page?: number;
+                page_size?: number;
+                /** @description text to look for, in any case */
+                q?: string;
+                /** @description field to sort by; a minus before it turns the order */
+                sort?: string;
+                device?: string;
+                state?: "starting" | "talking" | "ended";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputTalkViewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-talk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                talk: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TalkView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "end-talk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                talk: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-trace": {
         parameters: {
             query?: {
@@ -7402,6 +7739,35 @@ export interface operations {
             };
         };
     };
+    "get-root": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-x509-ca-cert": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "watch-whep": {
         parameters: {
             query?: {
@@ -7410,6 +7776,42 @@ export interface operations {
             header?: never;
             path: {
                 name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/sdp": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "speak-whip": {
+        parameters: {
+            query?: {
+                way?: string;
+                transport?: string;
+                edition?: string;
+            };
+            header?: never;
+            path: {
+                device: string;
+                channel: string;
             };
             cookie?: never;
         };
