@@ -25,6 +25,8 @@ type Config struct {
 	Alarms    Retention `yaml:"alarms"`
 	Positions Retention `yaml:"positions"`
 	Journal   Journal   `yaml:"journal"`
+	// Sinks are receivers outside that are told what happens.
+	Sinks     []Sink    `yaml:"sinks"`
 	Memory    Memory    `yaml:"memory"`
 	Cluster   Cluster   `yaml:"cluster"`
 	Store     Store     `yaml:"store"`

@@ -46,6 +46,9 @@ subscribe: {alarm: true, interval: 7s}
 alarms: {keep: 2h}
 positions: {rows: 5000}
 journal: {keep: 24h, size: 2MiB}
+sinks:
+  - {name: bus, kind: kafka, url: "kafkas://a:9093,b", events: [device, alarm.raised], subtrees: ["*"], age: 1h}
+  - {name: mq, kind: redis, url: "redis://broker", tries: 3, tenant: north}
 downloads: {space: 3GiB, keep: 2h, running: 2}
 telemetry: {flight_recorder: 10s}
 `)})
@@ -102,6 +105,10 @@ subscribe: {interval: 10ms}
 alarms: {keep: 1s}
 positions: {rows: 1}
 journal: {keep: 1s, size: 1KiB}
+sinks:
+  - {name: a b, kind: fax, tries: 0, age: 1s, pending: 1, events: ["*"], subtrees: [a/], length: 1, sasl: x, tenant: a/b, topic: "#"}
+  - {name: hook, kind: webhook, url: "http:/host", secret: whsec_c2hvcnQ=, ca: /nowhere}
+  - {name: hook, kind: redis, url: "redis://user:pw@host", secret: x, password: "(set, not shown)"}
 downloads: {space: 1MiB, keep: 1s, running: 0}
 telemetry: {flight_recorder: 1ms}
 cluster: {secret: short}
@@ -119,7 +126,9 @@ store: {url: "mysql://x"}
 		"sip.listeners[0].transport", "sip.listeners[0].address", "http.tls.key", "http.tls.auto", "http.tls.names", "media.ports", "media.mode",
 		"media.idle_close", "media.advertise", "keepalive.missed", "sip.guard.rate", "sip.guard.burst",
 		"sip.guard.per_device", "sip.guard.failures", "sip.guard.ban", "sip.guard.bodies", "sip.guard.allow", "sip.guard.deny",
-		"sip.guard.allow_ids", "sip.guard.deny_ids", "sip.guard.allow_agents", "sip.guard.deny_agents", "time.zone", "trace.memory", "telemetry.flight_recorder", "subscribe.interval", "alarms.keep", "positions.rows", "downloads.space", "downloads.keep", "downloads.running", "journal.keep", "journal.size", "cluster.secret", "store.url"} {
+		"sip.guard.allow_ids", "sip.guard.deny_ids", "sip.guard.allow_agents", "sip.guard.deny_agents", "time.zone", "trace.memory", "telemetry.flight_recorder", "subscribe.interval", "alarms.keep", "positions.rows", "downloads.space", "downloads.keep", "downloads.running", "sinks[0].name", "sinks[0].kind", "sinks[0].tries", "sinks[0].age", "sinks[0].pending", "sinks[0].events", "sinks[0].subtrees", "sinks[0].length", "sinks[0].sasl",
+		"sinks[0].tenant", "sinks[0].topic", "sinks[1].url", "sinks[1].secret", "sinks[1].ca", "sinks[2].name", "sinks[2].url",
+		"sinks[2].secret", "sinks[2].password", "journal.keep", "journal.size", "cluster.secret", "store.url"} {
 		if !found[key] {
 			t.Errorf("no fault for %s in:\n%v", key, err)
 		}
@@ -154,6 +163,8 @@ func TestWordsThatAreNotValuesAreRefused(t *testing.T) {
 		"media.ports":              {Set: []string{"media.ports=30000"}},
 		"sip.lisen":                {File: []byte("sip: {lisen: x}")},
 		"FENGSUI_SIP_LISTENN":      {Env: []string{"FENGSUI_SIP_LISTENN=x"}},
+		"sinks":                    {File: []byte("sinks: [{nam: x}]")},
+		"sinks: entry 1: age":      {File: []byte("sinks: [{age: soon}]")},
 		"sip.listeners":            {Set: []string{"sip.listeners=x"}},
 		"(file)":                   {File: []byte("sip: [")},
 		"auth.admin_password":      {Set: []string{"auth.admin_password=123"}},
@@ -194,7 +205,8 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{"hunter2", "0123456789abcdef0", "sesame"} {
+	c.Sinks = []configs.Sink{{Name: "x", Kind: "webhook", URL: "https://host/path?token=tkn", Secret: "whsec_sssss", Password: "ppppp"}}
+	for _, secret := range []string{"hunter2", "0123456789abcdef0", "sesame", "tkn", "sssss", "ppppp"} {
 		if strings.Contains(c.Print(), secret) {
 			t.Errorf("%q is shown in\n%s", secret, c.Print())
 		}

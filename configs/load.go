@@ -198,7 +198,9 @@ func set(dst reflect.Value, value any) error {
 	case *[]string:
 		return setStrings(p, value)
 	case *[]Listener:
-		return setListeners(p, value)
+		return setList(p, value, Listener{})
+	case *[]Sink:
+		return setList(p, value, DefaultSink())
 	}
 	return fmt.Errorf("cannot be set to %v", value)
 }
@@ -239,33 +241,39 @@ func setStrings(p *[]string, value any) error {
 	return nil
 }
 
-func setListeners(p *[]Listener, value any) error {
+// setList reads a list of structs, each of which begins as first.
+func setList[T any](p *[]T, value any, first T) error {
+	t := reflect.TypeFor[T]()
 	list, ok := value.([]any)
 	if !ok {
-		return fmt.Errorf("want a list of {transport, address, advertise}; it can only be given in a file")
+		return fmt.Errorf("want a list of {%s}; it can only be given in a file", strings.Join(names(t), ", "))
 	}
 	*p = nil
 	for i, x := range list {
 		m, ok := x.(map[string]any)
 		if !ok {
-			return fmt.Errorf("entry %d is not {transport, address, advertise}", i+1)
+			return fmt.Errorf("entry %d is not {%s}", i+1, strings.Join(names(t), ", "))
 		}
-		var l Listener
-		for k, v := range m {
-			switch k {
-			case "transport":
-				l.Transport = fmt.Sprint(v)
-			case "address":
-				l.Address = fmt.Sprint(v)
-			case "advertise":
-				l.Advertise = fmt.Sprint(v)
-			default:
-				return fmt.Errorf("entry %d: unknown key %q: want transport, address, advertise", i+1, k)
+		one := first
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			if !slices.Contains(names(t), k) {
+				return fmt.Errorf("entry %d: unknown key %q: want %s", i+1, k, strings.Join(names(t), ", "))
+			}
+			if err := set(field(reflect.ValueOf(&one).Elem(), k), m[k]); err != nil {
+				return fmt.Errorf("entry %d: %s: %w", i+1, k, err)
 			}
 		}
-		*p = append(*p, l)
+		*p = append(*p, one)
 	}
 	return nil
+}
+
+// names are the keys of a struct.
+func names(t reflect.Type) (list []string) {
+	for f := range fields(t) {
+		list = append(list, f.Tag.Get("yaml"))
+	}
+	return list
 }
 
 func isEmptyMap(v any) bool {

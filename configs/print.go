@@ -22,6 +22,9 @@ var BuiltinQuirks []byte
 // hidden are the keys whose values are never shown.
 var hidden = map[string]bool{"sip.password": true, "auth.admin_password": true, "cluster.secret": true, "sip.note.seed": true}
 
+// hiddenInLists are keys of entries of lists whose values are never shown.
+var hiddenInLists = map[string]bool{"secret": true, "password": true}
+
 // Print is the effective configuration as YAML that [Load] reads again, with
 // secrets replaced by a comment.
 func (c *Config) Print() string {
@@ -74,11 +77,41 @@ func scalar(v any) string {
 		}
 		return "[" + strings.Join(quoted, ", ") + "]"
 	case []Listener:
-		entries := make([]string, len(x))
-		for i, l := range x {
-			entries[i] = fmt.Sprintf("{transport: %q, address: %q, advertise: %q}", l.Transport, l.Address, l.Advertise)
-		}
-		return "[" + strings.Join(entries, ", ") + "]"
+		return entries(x)
+	case []Sink:
+		return entries(x)
 	}
 	return fmt.Sprint(v)
+}
+
+// entries is a list of structs, their secrets and what is empty left out.
+func entries[T any](list []T) string {
+	all := make([]string, len(list))
+	for i := range list {
+		v := reflect.ValueOf(&list[i]).Elem()
+		var one []string
+		for j := range v.NumField() {
+			name, value := v.Type().Field(j).Tag.Get("yaml"), v.Field(j)
+			switch {
+			case value.IsZero():
+			case hiddenInLists[name]:
+				one = append(one, fmt.Sprintf("%s: %q", name, notShown))
+			case name == "url":
+				one = append(one, fmt.Sprintf("%s: %q", name, redacted(value.String())))
+			default:
+				one = append(one, name+": "+scalar(value.Interface()))
+			}
+		}
+		all[i] = "{" + strings.Join(one, ", ") + "}"
+	}
+	return "[" + strings.Join(all, ", ") + "]"
+}
+
+// redacted is an address without its query, in which there may be a token.
+func redacted(address string) string {
+	s := Sink{URL: address}
+	if strings.Contains(address, "?") {
+		return s.Target() + "?" + notShown
+	}
+	return s.Target()
 }

@@ -49,6 +49,7 @@ func (c *Config) Validate() Faults {
 	}
 	v.duration("journal.keep", c.Journal.Keep, time.Hour, 10*365*24*time.Hour)
 	v.size("journal.size", c.Journal.Size, 1<<20, 1<<40)
+	v.sinks(c.Sinks)
 	if c.Memory.Limit != 0 {
 		v.size("memory.limit", c.Memory.Limit, 64<<20, 1<<50)
 	}

@@ -61,6 +61,7 @@ type Services struct {
 	Trace         Trace
 	Events        Events
 	Timeline      Timeline
+	Sinks         Sinks
 	Attempts      Attempts
 	Bans          Bans
 	Subscriptions Subscriptions
@@ -155,6 +156,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addTrace()
 	s.addEvents()
 	s.addTimeline()
+	s.addSinks()
 	s.addSettings()
 	s.addAttempts()
 	s.addBans()

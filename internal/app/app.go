@@ -38,6 +38,7 @@ import (
 	"fengsui/internal/authority"
 	"fengsui/internal/lease"
 	"fengsui/internal/reuse"
+	"fengsui/internal/sink"
 	"fengsui/internal/store"
 	"fengsui/internal/telemetry"
 	"fengsui/media/engine"
@@ -86,6 +87,7 @@ type App struct {
 	reuse     *reuse.Keeper
 	store     *store.Store
 	journal   *journal.Journal
+	sinks     *sink.Sinks
 	ring      *trace.Ring
 	table     *device.Table
 	attempts  *registrar.Attempts
@@ -157,6 +159,9 @@ func New(ctx context.Context, cfg configs.Config, logTo io.Writer) (_ *App, err 
 		return nil, err
 	}
 	if err = a.buildMedia(); err != nil {
+		return nil, err
+	}
+	if err = a.buildSinks(); err != nil {
 		return nil, err
 	}
 	a.connect()
@@ -264,7 +269,7 @@ func (a *App) buildFace() (err error) {
 	cfg := &a.cfg
 	console, _ := web.FS()
 	services := api.Services{
-		Store: a.store, Reports: a.store, Devices: a.table, Catalog: a.catalog, Records: a.records, Streams: streams{a.play, a.engine}, Downloads: a.downloads, Trace: a.ring, Events: a.journal, Timeline: a.journal,
+		Store: a.store, Reports: a.store, Devices: a.table, Catalog: a.catalog, Records: a.records, Streams: streams{a.play, a.engine}, Downloads: a.downloads, Trace: a.ring, Events: a.journal, Timeline: a.journal, Sinks: a.sinks,
 		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, Commands: a.command, System: a, Leases: a.book, Flight: a.flight,
 		Talks: a.talk, FLV: a.flv, Metrics: counted{a.registry},
 	}
@@ -352,7 +357,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 // parts are what runs all the time.
 func (a *App) parts() []func(context.Context) error {
-	return append(a.bound(), a.tuneMemory, a.flight.Run, a.book.Run, a.store.Run, a.journal.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.report.Run, a.upgrade.Run, a.pruneReports, a.play.Run, a.downloads.Run, a.keepBans)
+	return append(a.bound(), a.tuneMemory, a.flight.Run, a.book.Run, a.store.Run, a.journal.Run, a.sinks.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.report.Run, a.upgrade.Run, a.pruneReports, a.play.Run, a.downloads.Run, a.keepBans)
 }
 
 // bound are the parts that listen has bound sockets for, which their end closes.

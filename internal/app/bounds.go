@@ -70,7 +70,7 @@ var bounds = []bound{
 	{"guard.sources", "sources that failed a password", "16,384", "", "the oldest gives way", "fengsui_guard_evicted_total", "table", "sources", "sip/guard TestFullTablesForgetTheOldestAndCount"},
 	{"guard.strangers", "sources without devices that have a budget", "65,536", "", "the oldest gives way", "fengsui_guard_evicted_total", "table", "strangers", "sip/guard TestFullTablesForgetTheOldestAndCount"},
 	{"guard.waste", "sources that sent garbage over connections", "16,384", "", "the oldest gives way", "fengsui_guard_evicted_total", "table", "waste", "sip/guard TestFullTablesForgetTheOldestAndCount"},
-	{"journal.outbox", "events that a sink has still to be told, and those it was given up with", "100,000 and 10,000 a sink", "", "the oldest is dropped", "fengsui_journal_outbox_dropped_total", "", "", "shadow/journal TestOutboxDropsTheOldest"},
+	{"journal.outbox", "events that a sink has still to be told, and those it was given up with", "100,000 and 10,000 a sink", "sinks", "the oldest is dropped", "fengsui_journal_outbox_dropped_total", "", "", "shadow/journal TestOutboxDropsTheOldest"},
 	{"journal.queue", "events that wait to be written", "131,072", "", "the newest are in memory only: after a restart, in time lines and for sinks they are missing", "fengsui_journal_dropped_total", "", "", "shadow/journal TestAFullQueueIsCountedAndSeen"},
 	{"journal.watchers", "events that a reader has not taken", "256 a reader", "", "dropped; the reader sees the gap and reads them again from the journal",
 		"fengsui_journal_dropped_events_total", "", "", "shadow/journal TestSlowWatcherMissesAndHoldsNobody"},

@@ -45,6 +45,7 @@ func Doctor(ctx context.Context, c configs.Config, out io.Writer) error {
 	all = append(all, checkAddresses(&c)...)
 	all = append(all, checkBuffers(), checkFiles(&c), checkMemory(&c), checkClock(&c))
 	all = append(all, checkDisk(&c)...)
+	all = append(all, checkSinks(ctx, &c)...)
 	all = append(all, checkAudit(ctx, &c))
 	broken := 0
 	for _, f := range all {
@@ -267,4 +268,26 @@ func checkDisk(c *configs.Config) []finding {
 		f.state, f.remedy = "broken", "free at least 256 MiB, or move data_dir"
 	}
 	return []finding{f}
+}
+
+// checkSinks tries whether the receivers of events are reached. Of several hosts one is enough.
+func checkSinks(ctx context.Context, c *configs.Config) []finding {
+	var out []finding
+	for i := range c.Sinks {
+		s := &c.Sinks[i]
+		f := finding{what: "sink " + s.Name, state: "warn", remedy: "events wait in the outbox; correct sinks[" + strconv.Itoa(i) + "].url, or see why nobody answers there"}
+		for _, host := range s.Hosts() {
+			d := net.Dialer{Timeout: 3 * time.Second}
+			conn, err := d.DialContext(ctx, "tcp", host)
+			if err != nil {
+				f.seen = s.Kind + " is not reached: " + err.Error()
+				continue
+			}
+			_ = conn.Close()
+			f.state, f.seen, f.remedy = "ok", s.Kind+" at "+host+" is reached", ""
+			break
+		}
+		out = append(out, f)
+	}
+	return out
 }

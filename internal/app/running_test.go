@@ -71,6 +71,23 @@ func TestDoctorOfAServerThatDoesNotRunSaysWhatPoolsMayTake(t *testing.T) {
 	}
 }
 
+func TestDoctorTriesWhetherSinksAreReached(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	cfg := configs.Default()
+	cfg.Sinks = []configs.Sink{{Name: "ops", Kind: "webhook", URL: "http://" + address + "/hook?token=secret"}}
+	if f := checkSinks(t.Context(), &cfg); len(f) != 1 || f[0].state != "ok" || strings.Contains(f[0].seen, "secret") {
+		t.Errorf("while it listens: %+v", f)
+	}
+	l.Close()
+	if f := checkSinks(t.Context(), &cfg); f[0].state != "warn" || !strings.Contains(f[0].remedy, "sinks[0].url") {
+		t.Errorf("while nobody listens: %+v", f)
+	}
+}
+
 func TestDoctorFindsAnAuditThatOtherHandsChanged(t *testing.T) {
 	cfg := configs.Default()
 	cfg.DataDir, cfg.Cluster.Secret = t.TempDir(), "a secret of this test, long enough"

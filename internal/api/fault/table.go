@@ -91,6 +91,7 @@ const (
 	UnknownSubscription Code = 154001
 	SubscriptionEdition Code = 154002
 	UnknownAlarm        Code = 154003
+	UnknownSink         Code = 154010
 	SubscriptionRefused Code = 156001
 
 	BadOffer       Code = 164001
@@ -296,6 +297,8 @@ var table = []Fault{
 		Text{"Set the device's edition if it knows more than it says: PATCH /api/v1/devices/{device} {\"edition\"}.", "若设备实际支持，请用 PATCH /api/v1/devices/{device} 设置 edition。"}},
 	{UnknownAlarm, "unknown_alarm", 404, Text{"There is no such alarm", "报警不存在"},
 		Text{"List the alarms: GET /api/v1/alarms; an old one may have been deleted (alarms.keep).", "请通过 GET /api/v1/alarms 查看，过期报警会按 alarms.keep 删除。"}},
+	{UnknownSink, "unknown_sink", 404, Text{"There is no such sink", "推送目标不存在"},
+		Text{"List the sinks: GET /api/v1/sinks; they are configured under sinks.", "请通过 GET /api/v1/sinks 查看；推送目标在配置项 sinks 中设置。"}},
 	{SubscriptionRefused, "subscription_refused", 502, Text{"The device refused the subscription", "设备拒绝订阅"},
 		Text{"Many devices do not notify; ask for the catalog instead.", "许多设备不支持通知，请改为主动查询目录。"}},
 

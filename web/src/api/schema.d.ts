@@ -1268,6 +1268,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sinks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Receivers outside and how they do
+         * @description Webhooks, Kafka and Redis Streams, as configured under sinks. Needs the right to admin.
+         */
+        get: operations["list-sinks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sinks/{sink}/letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events that a sink has still to be told, was told, or was given up with
+         * @description Of those sent the last 1,000 are known, of the dead the last 10,000. Needs the right to admin.
+         */
+        get: operations["list-letters"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete dead letters
+         * @description Needs the right to admin.
+         */
+        delete: operations["discard-letters"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sinks/{sink}/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send dead letters again
+         * @description Behind all that is pending, under their old keys. Needs the right to admin.
+         */
+        post: operations["resend-letters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/streams": {
         parameters: {
             query?: never;
@@ -2178,6 +2242,13 @@ export interface components {
              */
             scale?: number;
         };
+        CountOutputBody: {
+            /**
+             * Format: int64
+             * @description how many there were
+             */
+            letters: number;
+        };
         CountsView: {
             /** Format: int64 */
             channels: number;
@@ -2748,6 +2819,32 @@ export interface components {
              * @example 2026-11-20T08:00:00.000Z
              */
             used_at?: string;
+        };
+        LetterView: {
+            /**
+             * Format: date-time
+             * @description when it was acknowledged or given up
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            at?: string;
+            event: components["schemas"]["EventView"];
+            /** @description idempotency key, webhook-id */
+            key: string;
+            /**
+             * Format: int64
+             * @description names it within the sink
+             */
+            place: number;
+            /** @description why it was given up */
+            reason?: string;
+            /** Format: int64 */
+            tries: number;
+        };
+        LettersOutputBody: {
+            /** @description the newest first */
+            items: components["schemas"]["LetterView"][];
+            /** @description there are older ones */
+            more: boolean;
         };
         ListOutputAlarmViewBody: {
             items: components["schemas"]["AlarmView"][];
@@ -3403,6 +3500,10 @@ export interface components {
              */
             y: number;
         };
+        ResendInputBody: {
+            /** @description absent or empty = all */
+            places?: number[];
+        };
         RoleInputBody: {
             about?: string;
             grants: components["schemas"]["GrantView"][];
@@ -3476,6 +3577,59 @@ export interface components {
              * @description with speed: 0 to 4095
              */
             speed?: number;
+        };
+        SinkView: {
+            /**
+             * Format: int64
+             * @description events that were given up and can be sent again
+             */
+            dead: number;
+            /**
+             * Format: int64
+             * @description since the start, the oldest of too many pending or dead
+             */
+            dropped: number;
+            /** @description beginnings of types; none = all */
+            events: string[];
+            /** @enum {string} */
+            kind: "webhook" | "kafka" | "redis";
+            last_error?: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            last_error_at?: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            last_sent_at?: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description events that it has still to be told
+             */
+            pending: number;
+            /**
+             * Format: int64
+             * @description since the start
+             */
+            sent: number;
+            /**
+             * @description failing = the last try failed; waiting = events are on their way
+             * @enum {string}
+             */
+            state: "ok" | "waiting" | "failing";
+            /** @description none = all */
+            subtrees: string[];
+            /** @description without what may be secret */
+            target: string;
+        };
+        SinksOutputBody: {
+            /** @description by name */
+            items: components["schemas"]["SinkView"][];
+            /** Format: int64 */
+            total: number;
         };
         SipView: {
             domain: string;
@@ -6874,6 +7028,140 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-sinks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SinksOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-letters": {
+        parameters: {
+            query?: {
+                state?: "pending" | "sent" | "dead";
+                /** @description for the next page, place of the last item */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                sink: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LettersOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "discard-letters": {
+        parameters: {
+            query?: {
+                /** @description absent = all */
+                place?: number[] | null;
+            };
+            header?: never;
+            path: {
+                sink: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "resend-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sink: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResendInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountOutputBody"];
+                };
             };
             /** @description Error */
             default: {
