@@ -36,8 +36,8 @@ const assumedMemory = 1 << 30
 // A small heap is kept small, a large one is collected less often: what the
 // collector's headroom costs in memory, it saves in time.
 const (
-	tightPercent, tightBelow = 30, 128 << 20 // GC percent up to this live heap
-	looseAbove               = 512 << 20     // from here on Go's own 100
+	tightPercent, tightBelow = 30, 384 << 20 // GC percent up to this live heap, which 100,000 devices need
+	looseAbove               = 1 << 30       // from here on Go's own 100
 	tuneEvery                = 10 * time.Second
 )
 
