@@ -272,7 +272,7 @@ func (s *session) snapshot() Session {
 	v.Stages = append([]Stage(nil), s.view.Stages...)
 	s.mu.Unlock()
 	if rx != nil && s.req.recorded() {
-		v.Position = rx.Place()
+		v.Position, v.Pace = rx.Place(), rx.Pace()
 	}
 	return v
 }

@@ -80,6 +80,7 @@ type Session struct {
 	Position time.Duration // in the period: how far it has come
 	Paused   bool
 	Scale    float64 // speed of a playback, less than 0 backwards
+	Pace     float64 // at which a playback really runs, by the times of its pictures
 	Speed    int     // of a download, as the device agreed to
 	Size     int64   // bytes of a download by the device's word; 0 unknown
 	Whole    bool    // ended: everything was sent

@@ -123,6 +123,7 @@ type recordingView struct {
 	Position float64 `json:"position" doc:"seconds from the start"`
 	Paused   bool    `json:"paused"`
 	Scale    float64 `json:"scale" doc:"speed; less than 0 runs backwards"`
+	Pace     float64 `json:"pace" doc:"speed by the times of the pictures: 1 where the device took scale but goes on as before"`
 	By       string  `json:"by" doc:"who asked for it"`
 }
 
@@ -142,7 +143,7 @@ func (s *Server) viewStream(o origin, p play.Session) streamView {
 		}
 	}
 	if p.Request.Kind == play.Playback {
-		v.Recording = &recordingView{stamp(p.Request.Start), stamp(p.Request.End), p.Duration.Seconds(), p.Position.Seconds(), p.Paused, p.Scale, p.Request.By}
+		v.Recording = &recordingView{stamp(p.Request.Start), stamp(p.Request.End), p.Duration.Seconds(), p.Position.Seconds(), p.Paused, p.Scale, p.Pace, p.Request.By}
 	}
 	if st, ok := s.svc.Streams.Statistics(p.Key); ok {
 		v.Stats = &statsView{st.Bytes, st.Packets, st.Lost, st.Reordered, st.Damaged, st.Bitrate, st.LossRate, st.FPS, st.KeyInterval.Milliseconds(), st.Readers, st.Source}

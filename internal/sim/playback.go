@@ -64,7 +64,7 @@ func (g *dialog) obey(r mansrtsp.Request) {
 	if r.Method != mansrtsp.Play {
 		return // TEARDOWN: a BYE follows
 	}
-	if r.Scale != 0 {
+	if r.Scale != 0 && !g.device.sim.quirks.has(ignoreScale) {
 		g.stream.Scale(r.Scale)
 	}
 	if r.Range.Start == mansrtsp.At && !g.device.sim.quirks.has(ignoreRange) {

@@ -74,6 +74,7 @@ const (
 	hangsUp
 	noTalk
 	talkTwoLines
+	ignoreScale
 )
 
 // quirkTable is in the order of the bits. Rows name signalling.md section 9 and
@@ -138,6 +139,7 @@ var quirkTable = [...]Quirk{
 	{"hangs-up", "ends every call half a second after it began"},
 	{"no-talk", "answers s=Talk with 488"},
 	{"talk-two-lines", "answers s=Talk with two audio lines on one port"},
+	{"ignore-scale", "takes a speed with 200 but plays on as before"},
 }
 
 // Quirks lists what Config.Quirks can name.

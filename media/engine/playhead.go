@@ -28,8 +28,14 @@ type playhead struct {
 
 	video   int64 // source's time of the last picture
 	key     int64 // of the last key picture
+	gap     int64 // between the last two pictures at normal speed, source's time
 	playing bool  // the source counts playing time
 	judged  bool
+	ignored bool      // the source takes no notice of the speed
+	steps   int64     // pictures since it is judged
+	keys    int64     // key pictures among them
+	group   int64     // pictures of a group at normal speed
+	inGroup int64     // pictures since the last key picture
 	since   time.Time // arrival from which it is judged
 	run     int64     // source's time since then
 }
@@ -44,7 +50,7 @@ func (p *playhead) setScale(scale float64) {
 		p.place += p.video - p.key // backwards it is that of the group's key picture
 	}
 	p.scale = scale
-	p.playing, p.judged, p.since, p.run = false, scale == 1, time.Time{}, 0
+	p.playing, p.ignored, p.judged, p.since, p.run, p.steps, p.keys = false, false, scale == 1, time.Time{}, 0, 0, 0
 	p.key = p.video
 	p.anchor()
 }
@@ -55,7 +61,7 @@ func (p *playhead) setPlace(to int64) {
 }
 
 // resume begins to judge anew: arrival stood still.
-func (p *playhead) resume() { p.since, p.run = time.Time{}, 0 }
+func (p *playhead) resume() { p.since, p.run, p.steps, p.keys = time.Time{}, 0, 0, 0 }
 
 // take rewrites the times of a frame. It reports whether the source has leaped.
 func (p *playhead) take(f *media.Frame) (leaped bool) {
@@ -89,7 +95,7 @@ func (p *playhead) leaps(d int64, key bool) bool {
 
 // rate is playing time for source's time.
 func (p *playhead) rate() float64 {
-	if p.playing {
+	if p.playing || p.ignored {
 		return 1
 	}
 	return 1 / math.Abs(p.scale)
@@ -114,7 +120,8 @@ func (p *playhead) move(f *media.Frame, in int64) {
 		p.place += int64(float64(d) * speed)
 	default:
 		p.place += d
-		p.judge(f.Arrived, d)
+		p.learn(f, d)
+		p.judge(f, d)
 	}
 	if f.Key {
 		p.key = in
@@ -122,9 +129,11 @@ func (p *playhead) move(f *media.Frame, in int64) {
 	p.place = min(max(p.place, 0), p.length)
 }
 
-// judge finds out what the source counts. A device that takes no notice of the
-// speed looks like one that counts playing time.
-func (p *playhead) judge(at time.Time, d int64) {
+// judge finds out what the source counts, by its pace against arrival. At the pace
+// of life it counts playing time, or takes no notice of the speed: then its
+// pictures are as far apart as they were.
+func (p *playhead) judge(f *media.Frame, d int64) {
+	at := f.Arrived
 	if p.judged {
 		return
 	}
@@ -133,6 +142,10 @@ func (p *playhead) judge(at time.Time, d int64) {
 		return
 	}
 	p.run += d
+	p.steps++
+	if f.Key {
+		p.keys++
+	}
 	took := at.Sub(p.since)
 	if took < judgeOver {
 		return
@@ -143,8 +156,42 @@ func (p *playhead) judge(at time.Time, d int64) {
 		return
 	}
 	p.anchor()
+	if p.unchanged() {
+		p.ignored = true
+		return
+	}
 	p.playing = true
 	p.place += int64(float64(p.run) * (p.scale - 1))
+}
+
+// unchanged reports whether pictures are as far apart as at normal speed, and key
+// pictures as rare: a device that leaves out pictures has more of these.
+func (p *playhead) unchanged() bool {
+	if p.gap == 0 || p.group == 0 {
+		return false
+	}
+	apart := float64(p.run) / float64(p.steps) / float64(p.gap)
+	return apart > 0.8 && apart < 1.25 && float64(p.keys) <= 1.5*float64(p.steps)/float64(p.group)+1
+}
+
+// learn notes at normal speed how far apart pictures and key pictures are.
+func (p *playhead) learn(f *media.Frame, d int64) {
+	if p.scale != 1 {
+		p.inGroup = 0
+		return
+	}
+	p.gap = d
+	if p.inGroup++; f.Key {
+		p.group, p.inGroup = p.inGroup, 0
+	}
+}
+
+// pace is how fast the recording really runs, less than 0 backwards.
+func (p *playhead) pace() float64 {
+	if p.ignored {
+		return 1
+	}
+	return p.scale
 }
 
 // anchor makes the times go on from the last frame at another rate.

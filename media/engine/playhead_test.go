@@ -93,6 +93,28 @@ func TestPlaceAndPlayingTimeFollowTheSpeed(t *testing.T) {
 	}
 }
 
+// A device may take a speed and go on as before: the place must not run ahead.
+func TestADeviceThatIgnoresTheSpeedIsFoundOut(t *testing.T) {
+	const wall = 40 * time.Millisecond
+	for _, scale := range []float64{4, 16, 0.25} {
+		r := newRecorder(t, time.Hour)
+		r.send(50, frame, wall)
+		r.head.setScale(scale)
+		r.send(250, frame, wall)
+		if got := float64(r.head.place) / float64(second); got < 11.8 || got > 12.2 || r.head.pace() != 1 {
+			t.Errorf("at %v: place %.2f s at pace %v, want 12 s at 1", scale, got, r.head.pace())
+		}
+		from := r.last.DTS
+		r.send(25, frame, wall)
+		r.at(13, 1, from)
+		r.head.setScale(2)
+		r.send(250, frame, wall/2)
+		if got := r.head.pace(); got != 2 {
+			t.Errorf("pace %v at a speed that it takes, want 2", got)
+		}
+	}
+}
+
 func TestASeekMovesThePlaceAtTheLeap(t *testing.T) {
 	r := newRecorder(t, time.Hour)
 	r.send(50, frame, 40*time.Millisecond)

@@ -230,6 +230,19 @@ func (r *Receiver) Place() (at time.Duration) {
 	return at
 }
 
+// Pace is how fast a recording really runs, less than 0 backwards: another than
+// the speed it was told where the device takes no notice of that. 1 of a stream
+// without a length.
+func (r *Receiver) Pace() (pace float64) {
+	pace = 1
+	r.session.Do(func() {
+		if r.in.head != nil {
+			pace = r.in.head.pace()
+		}
+	})
+	return pace
+}
+
 // Done is closed when the stream ended: by Close, silence, idleness, or the loss
 // of its connection. All its leases are released by then or shortly after.
 func (r *Receiver) Done() <-chan struct{} { return r.life.Done() }

@@ -14,9 +14,9 @@ import (
 type playbackView struct {
 	streamView
 	Recording struct {
-		Duration, Position, Scale float64
-		Paused                    bool
-		By                        string
+		Duration, Position, Scale, Pace float64
+		Paused                          bool
+		By                              string
 	} `json:"recording"`
 }
 
@@ -95,6 +95,29 @@ func TestARecordingIsPausedSoughtAndSpedUp(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	at = h.position(s)
 	within(t, patience, "it runs backwards", func() bool { return h.position(s) < at-1 })
+	h.stop(s.streamView)
+}
+
+func TestADeviceThatIgnoresTheSpeedShowsWhereItIs(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	d := h.run(sim.Config{Quirks: []string{"ignore-scale"}}).Device(0)
+	s, p := h.recording(d.ID, 10*time.Minute)
+	if p != nil {
+		t.Fatalf("%d %s", p.Code, p.Detail)
+	}
+	v := h.watch(s.streamView)
+	defer v.close()
+	within(t, patience, "it plays", func() bool { return h.position(s) > 2.5 })
+	if now := h.steer(s, map[string]any{"scale": 8}); now.Recording.Scale != 8 {
+		t.Errorf("%+v", now.Recording)
+	}
+	time.Sleep(4 * time.Second)
+	var now playbackView
+	h.get("/api/v1/streams/"+s.ID, &now)
+	if now.Recording.Pace != 1 || now.Recording.Position > 20 {
+		t.Errorf("%+v, want pace 1", now.Recording)
+	}
 	h.stop(s.streamView)
 }
 

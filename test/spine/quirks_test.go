@@ -67,6 +67,7 @@ var quirkRows = []quirkRow{
 	{quirk: "records-end", row: "25"},
 	{quirk: "no-media-status", row: "29"},
 	{quirk: "ignore-range", row: "6.7"},
+	{quirk: "ignore-scale", row: "6.7"},
 	// Their downloads are in download_test.go.
 	{quirk: "status-stray", row: "29"},
 	{quirk: "status-early", row: "6.6"},
