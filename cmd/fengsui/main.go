@@ -145,14 +145,44 @@ func (s serveCmd) reloadAtHangup(c *console, server *app.App) (stop func()) {
 	}
 }
 
-type doctorCmd struct{ source }
+type doctorCmd struct {
+	source
+	Device string `help:"Run the conformance test of this device on the server that runs." placeholder:"ID"`
+	Act    bool   `help:"With --device: also turn a camera and stop it."`
+	Key    string `help:"With --device: API key of an administrator." env:"FENGSUI_API_KEY" placeholder:"KEY"`
+	Server string `help:"With --device: address of the server; default http.listen on this machine." placeholder:"URL"`
+	Format string `help:"With --device: form of the report." enum:"text,markdown,json" default:"text"`
+	Lang   string `help:"With --device: language of the report." enum:"en,zh" default:"en"`
+}
 
 func (d doctorCmd) Run(c *console) error {
 	cfg, err := d.load()
 	if err != nil {
 		return err
 	}
-	return app.Doctor(c, cfg, c.out)
+	if d.Device == "" {
+		return app.Doctor(c, cfg, c.out)
+	}
+	report, err := app.AskCheckup(c, cfg, app.CheckupQuestion{Server: d.Server, Key: d.Key, Device: d.Device, Act: d.Act, Lang: d.Lang})
+	if err != nil {
+		return err
+	}
+	switch d.Format {
+	case "json":
+		b, err := report.JSON()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.out, "%s\n", b)
+	case "markdown":
+		fmt.Fprint(c.out, report.Markdown(d.Lang))
+	default:
+		fmt.Fprint(c.out, report.Text(d.Lang))
+	}
+	if report.Failed > 0 {
+		return app.ErrNonconforming
+	}
+	return nil
 }
 
 type configCmd struct {

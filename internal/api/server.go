@@ -58,6 +58,7 @@ type Services struct {
 	Talks         Talks
 	Settings      Settings
 	Traits        Traits
+	Checkups      Checkups
 	Trace         Trace
 	Events        Events
 	Timeline      Timeline
@@ -147,6 +148,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addLeaks()
 	s.addDevices()
 	s.addQuirks()
+	s.addCheckups()
 	s.addChannels()
 	s.addRecords()
 	s.addStreams()

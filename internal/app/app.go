@@ -273,7 +273,7 @@ func (a *App) buildFace() (err error) {
 		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, Commands: a.command, System: a, Leases: a.book, Flight: a.flight,
 		Talks: a.talk, FLV: a.flv, Metrics: counted{a.registry},
 	}
-	services.Settings, services.Upgrades, services.Traits = a.command, a.upgrade, a
+	services.Settings, services.Upgrades, services.Traits, services.Checkups = a.command, a.upgrade, a, a
 	if a.whep != nil {
 		services.WHEP, services.WHIP = offers{a.whep}, a.whip
 	}

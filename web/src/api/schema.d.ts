@@ -700,6 +700,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/checkup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run the conformance test of a device
+         * @description It asks for all that the standard has, plays a picture over UDP and TCP, and says of each step what was seen, with its messages. It takes a minute or two. Needs the right to admin.
+         */
+        post: operations["check-device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device}/commands": {
         parameters: {
             query?: never;
@@ -3024,6 +3044,16 @@ export interface components {
              */
             zoom?: number;
         };
+        Message: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * @description in is from the device
+             * @enum {string}
+             */
+            dir: "in" | "out";
+            text: string;
+        };
         MessageView: {
             /**
              * Format: date-time
@@ -3430,6 +3460,11 @@ export interface components {
              * @example 2026-11-20T08:00:00.000Z
              */
             end: string;
+            /**
+             * Format: double
+             * @description speed by the times of the pictures: 1 where the device took scale but goes on as before
+             */
+            pace: number;
             paused: boolean;
             /**
              * Format: double
@@ -3499,6 +3534,26 @@ export interface components {
              * @description from the top
              */
             y: number;
+        };
+        Report: {
+            device: string;
+            edition: string;
+            /** Format: int64 */
+            failed: number;
+            firmware: string;
+            manufacturer: string;
+            model: string;
+            /** Format: int64 */
+            passed: number;
+            /** Format: int64 */
+            skipped: number;
+            /** Format: date-time */
+            started_at: string;
+            steps: components["schemas"]["Step"][] | null;
+            /** Format: int64 */
+            took_ms: number;
+            /** Format: int64 */
+            unsupported: number;
         };
         ResendInputBody: {
             /** @description absent or empty = all */
@@ -3721,6 +3776,21 @@ export interface components {
             reordered: number;
             /** @description where media come from */
             source: string;
+        };
+        Step: {
+            /** @description of GB/T 28181 */
+            clause: string;
+            /** @description what was seen */
+            detail: components["schemas"]["Text"];
+            /** @description of the device during the step, at most 200 */
+            messages: components["schemas"]["Message"][] | null;
+            /** @description stable: registration, config.BasicParam */
+            name: string;
+            title: components["schemas"]["Text"];
+            /** Format: int64 */
+            took_ms: number;
+            /** @enum {string} */
+            verdict: "pass" | "fail" | "unsupported" | "skipped";
         };
         StepView: {
             /**
@@ -3963,6 +4033,10 @@ export interface components {
              * @enum {string}
              */
             way: "" | "broadcast" | "talk";
+        };
+        Text: {
+            en: string;
+            zh: string;
         };
         TimelineOutputBody: {
             /** @description the newest first */
@@ -5720,6 +5794,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TalkView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "check-device": {
+        parameters: {
+            query?: {
+                /** @description also turn a camera and stop it; else nothing is changed at the device */
+                act?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
                 };
             };
             /** @description Error */
