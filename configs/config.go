@@ -24,6 +24,7 @@ type Config struct {
 	Subscribe Subscribe `yaml:"subscribe"`
 	Alarms    Retention `yaml:"alarms"`
 	Positions Retention `yaml:"positions"`
+	Snapshots Snapshots `yaml:"snapshots"`
 	Journal   Journal   `yaml:"journal"`
 	// Sinks are receivers outside that are told what happens.
 	Sinks     []Sink    `yaml:"sinks"`
@@ -255,6 +256,17 @@ type Retention struct {
 	Rows int `yaml:"rows"`
 }
 
+// Snapshots says what is kept of the pictures that devices upload.
+type Snapshots struct {
+	// Keep is for how long. Range 1h to 87600h; default 168h.
+	Keep time.Duration `yaml:"keep"`
+	// Size bounds all pictures, the oldest go first. Range 16MiB to 1024GiB; default 1GiB.
+	Size Size `yaml:"size"`
+	// UploadURL is where devices reach http.listen, as "http://gb.example.org:8080".
+	// Default: the address by which a device reaches SIP, with the port of http.listen.
+	UploadURL string `yaml:"upload_url"`
+}
+
 // Journal says what is kept of what happened: devices' states, alarms, catalogs,
 // streams. It is a file in the data folder.
 type Journal struct {
@@ -365,6 +377,7 @@ func Default() Config {
 		Subscribe: Subscribe{Interval: 5 * time.Second},
 		Alarms:    Retention{Keep: 30 * 24 * time.Hour, Rows: 1_000_000},
 		Positions: Retention{Keep: 7 * 24 * time.Hour, Rows: 5_000_000},
+		Snapshots: Snapshots{Keep: 7 * 24 * time.Hour, Size: 1 << 30},
 		Journal:   Journal{Keep: 31 * 24 * time.Hour, Size: 1 << 30},
 		Time:      Time{Zone: "Asia/Shanghai"},
 		Trace:     Trace{Memory: 64 << 20, Keep: 15 * time.Minute},

@@ -45,6 +45,7 @@ trace: {memory: 8MiB}
 subscribe: {alarm: true, interval: 7s}
 alarms: {keep: 2h}
 positions: {rows: 5000}
+snapshots: {keep: 3h, size: 64MiB, upload_url: "http://gb.example.org:8080"}
 journal: {keep: 24h, size: 2MiB}
 sinks:
   - {name: bus, kind: kafka, url: "kafkas://a:9093,b", events: [device, alarm.raised], subtrees: ["*"], age: 1h}
@@ -104,6 +105,7 @@ trace: {memory: 1KiB}
 subscribe: {interval: 10ms}
 alarms: {keep: 1s}
 positions: {rows: 1}
+snapshots: {keep: 1s, size: 1KiB, upload_url: "ftp://x"}
 journal: {keep: 1s, size: 1KiB}
 sinks:
   - {name: a b, kind: fax, tries: 0, age: 1s, pending: 1, events: ["*"], subtrees: [a/], length: 1, sasl: x, tenant: a/b, topic: "#"}
@@ -126,7 +128,7 @@ store: {url: "mysql://x"}
 		"sip.listeners[0].transport", "sip.listeners[0].address", "http.tls.key", "http.tls.auto", "http.tls.names", "media.ports", "media.mode",
 		"media.idle_close", "media.advertise", "keepalive.missed", "sip.guard.rate", "sip.guard.burst",
 		"sip.guard.per_device", "sip.guard.failures", "sip.guard.ban", "sip.guard.bodies", "sip.guard.allow", "sip.guard.deny",
-		"sip.guard.allow_ids", "sip.guard.deny_ids", "sip.guard.allow_agents", "sip.guard.deny_agents", "time.zone", "trace.memory", "telemetry.flight_recorder", "subscribe.interval", "alarms.keep", "positions.rows", "downloads.space", "downloads.keep", "downloads.running", "sinks[0].name", "sinks[0].kind", "sinks[0].tries", "sinks[0].age", "sinks[0].pending", "sinks[0].events", "sinks[0].subtrees", "sinks[0].length", "sinks[0].sasl",
+		"sip.guard.allow_ids", "sip.guard.deny_ids", "sip.guard.allow_agents", "sip.guard.deny_agents", "time.zone", "trace.memory", "telemetry.flight_recorder", "subscribe.interval", "alarms.keep", "positions.rows", "snapshots.keep", "snapshots.size", "snapshots.upload_url", "downloads.space", "downloads.keep", "downloads.running", "sinks[0].name", "sinks[0].kind", "sinks[0].tries", "sinks[0].age", "sinks[0].pending", "sinks[0].events", "sinks[0].subtrees", "sinks[0].length", "sinks[0].sasl",
 		"sinks[0].tenant", "sinks[0].topic", "sinks[1].url", "sinks[1].secret", "sinks[1].ca", "sinks[2].name", "sinks[2].url",
 		"sinks[2].secret", "sinks[2].password", "journal.keep", "journal.size", "cluster.secret", "store.url"} {
 		if !found[key] {

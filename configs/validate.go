@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,13 @@ func (c *Config) Validate() Faults {
 	for key, r := range map[string]Retention{"alarms": c.Alarms, "positions": c.Positions} {
 		v.duration(key+".keep", r.Keep, time.Hour, 10*365*24*time.Hour)
 		v.number(key+".rows", r.Rows, 1000, 100_000_000)
+	}
+	v.duration("snapshots.keep", c.Snapshots.Keep, time.Hour, 10*365*24*time.Hour)
+	v.size("snapshots.size", c.Snapshots.Size, 16<<20, 1<<40)
+	if u := c.Snapshots.UploadURL; u != "" {
+		if a, err := url.Parse(u); err != nil || a.Host == "" || a.Scheme != "http" && a.Scheme != "https" || a.RawQuery != "" || a.User != nil {
+			v.add("snapshots.upload_url", "%q: want http://host:port or https://host:port", u)
+		}
 	}
 	v.duration("journal.keep", c.Journal.Keep, time.Hour, 10*365*24*time.Hour)
 	v.size("journal.size", c.Journal.Size, 1<<20, 1<<40)

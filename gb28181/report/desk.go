@@ -219,6 +219,23 @@ func (d *Desk) tellMoved() {
 	}
 }
 
+// VideoUpload takes Notify/VideoUploadNotify: a device has live pictures to show and
+// may be invited (2022 A.2.5.8). Where it is counts as a position.
+func (d *Desk) VideoUpload(device gb28181.ID, m *manscdp.Message) {
+	n, err := m.AsVideoUpload()
+	if err != nil {
+		d.log.Debug().Err(err).Str("device", string(device)).Msg("offer of live pictures cannot be read")
+		return
+	}
+	now := time.Now()
+	at := d.at(device, n.Time, now)
+	d.tell.Append(journal.Event{At: now, Type: "video.offered", Device: string(device), Channel: string(channel(device, n.DeviceID)),
+		Data: map[string]any{"at": at.UTC().Format(time.RFC3339)}})
+	if n.Longitude != nil && n.Latitude != nil {
+		d.position(gb28181.Position{Device: device, Channel: channel(device, n.DeviceID), At: at, ReceivedAt: now, Longitude: *n.Longitude, Latitude: *n.Latitude})
+	}
+}
+
 // at is a device's time, or now when that cannot be.
 func (d *Desk) at(device gb28181.ID, s string, now time.Time) time.Time {
 	if t, ok := manscdp.ParseTime(s, d.zone(device)); ok && t.Before(now.Add(clockAhead)) && t.Year() >= 2000 {

@@ -21,6 +21,10 @@ func TestEveryRouteNeedsAuthenticationButHealthAndSignIn(t *testing.T) {
 		"/":                                    true, // the console's files hold no data; they show the sign-in form
 		"OPTIONS /live/{file}":                 true, // CORS preflights carry no credentials and tell nothing
 		"OPTIONS /playback/{file}":             true,
+		"POST /upload/{token}":                 true, // devices upload pictures; the token is the right, to one snapshot
+		"PUT /upload/{token}":                  true,
+		"POST /upload/{token}/{name...}":       true,
+		"PUT /upload/{token}/{name...}":        true,
 		"OPTIONS /whep/{kind}/{name}":          true,
 		"OPTIONS /whep/{kind}/{name}/{viewer}": true,
 	}

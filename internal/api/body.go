@@ -18,7 +18,7 @@ const bodyTimeout = 15 * time.Second
 // that no handler waits for a slow caller.
 func (s *Server) buffer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+		if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody || uploading(r) {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -184,7 +184,7 @@ func machinePath(path string) bool {
 	if path == "/live" || path == "/playback" {
 		return false
 	}
-	for _, p := range []string{"/api", "/live", "/playback", "/whep", "/whip", "/metrics", "/openapi", "/debug"} {
+	for _, p := range []string{"/api", "/live", "/playback", "/whep", "/whip", "/metrics", "/openapi", "/debug", "/upload"} {
 		if path == p || strings.HasPrefix(path, p+"/") || strings.HasPrefix(path, p+".") {
 			return true
 		}

@@ -27,7 +27,7 @@ type listOutput[V any] struct {
 type listing[T, V any] struct {
 	words func(T) []string          // what q is looked for in
 	sorts map[string]func(T) string // sort keys, in the order of their text
-	first string                    // the sort field when none is asked
+	first string                    // the sort field when none is asked, "-" before it for the other way round
 	id    func(T) string            // breaks ties
 	view  func(T) V
 }
@@ -36,7 +36,7 @@ type listing[T, V any] struct {
 func (l listing[T, V]) page(in ListInput, rows []T) (*listOutput[V], error) {
 	field, down := strings.CutPrefix(in.Sort, "-")
 	if field == "" {
-		field = l.first
+		field, down = strings.CutPrefix(l.first, "-")
 	}
 	by, ok := l.sorts[field]
 	if !ok {

@@ -37,7 +37,9 @@ func (s *Server) enter(next http.Handler) http.Handler {
 		c := &call{lang: language(r.Header.Get("Accept-Language")), trace: t.ID()}
 		r = r.WithContext(withCall(telemetry.NewContext(r.Context(), t), c))
 		c.r = r
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if !uploading(r) { // a picture has a bound of its own
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		}
 
 		rec := &recorder{ResponseWriter: w}
 		rec.Header().Set("Traceparent", t.Traceparent())
@@ -80,8 +82,16 @@ func (s *Server) done(r *http.Request, c *call, rec *recorder, took time.Duratio
 	if status >= 500 || r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions {
 		level = zerolog.InfoLevel
 	}
-	s.log.WithLevel(level).Ctx(r.Context()).Str("method", r.Method).Str("path", r.URL.Path).Int("status", status).
+	s.log.WithLevel(level).Ctx(r.Context()).Str("method", r.Method).Str("path", shownPath(r)).Int("status", status).
 		Str("user", c.who.name).Str("remote", s.clientAddr(r).String()).Dur("took", took).Msg("request")
+}
+
+// shownPath is the path of a request as it is logged: without the secret of an upload.
+func shownPath(r *http.Request) string {
+	if uploading(r) {
+		return UploadPath
+	}
+	return r.URL.Path
 }
 
 func secureHeaders(h http.Header, secure bool) {
@@ -171,7 +181,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "fengsui_http_unaudited_total", Help: "Calls that the audit could not keep.",
 	})
 	m.busy = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "fengsui_http_busy_total", Help: "Requests answered 503 because too many of their kind were open: events, sign_ins, files.",
+		Name: "fengsui_http_busy_total", Help: "Requests answered 503 because too many of their kind were open: events, sign_ins, files, uploads.",
 	}, []string{"what"})
 	if reg != nil {
 		reg.MustRegister(m.requests, m.seconds, m.running, m.watchers, m.logins, m.replayed, m.evicted, m.busy, m.unaudited)

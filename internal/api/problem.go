@@ -18,6 +18,7 @@ import (
 	"fengsui/gb28181/manscdp"
 	"fengsui/gb28181/play"
 	"fengsui/gb28181/records"
+	"fengsui/gb28181/snapshot"
 	"fengsui/gb28181/subscribe"
 	"fengsui/gb28181/talk"
 	"fengsui/gb28181/upgrade"
@@ -164,6 +165,12 @@ func known() []struct {
 		{catalog.ErrFull, fault.TablesFull},
 		{subscribe.ErrFull, fault.TablesFull},
 		{records.ErrBusy, fault.RecordsBusy},
+		{snapshot.ErrToken, fault.NoPictureAwaited},
+		{snapshot.ErrPicture, fault.NotJPEG},
+		{snapshot.ErrLarge, fault.PictureTooLarge},
+		{snapshot.ErrFull, fault.TooManySnapshots},
+		{snapshot.ErrUnknown, fault.UnknownSnapshot},
+		{snapshot.ErrRange, fault.OutOfRange},
 		{upgrade.ErrRunning, fault.UpgradeRunning},
 		{upgrade.ErrFull, fault.TooManyUpgrades},
 		{command.ErrMoving, fault.TooManyMoving},

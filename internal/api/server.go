@@ -68,6 +68,7 @@ type Services struct {
 	Subscriptions Subscriptions
 	Commands      Commands
 	Upgrades      Upgrades
+	Snapshots     Snapshots
 	Reports       Reports
 	System        System
 	Leases        Leases
@@ -101,6 +102,7 @@ type Server struct {
 	touches  *touches
 	watchers chan struct{} // one slot for each event stream
 	fetchers chan struct{} // one slot for each file being sent
+	uploads  chan struct{} // one slot for each picture that is being uploaded
 
 	recording sync.Mutex // held while a profile or snapshot is being taken
 }
@@ -135,6 +137,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 		touches:  &touches{last: map[string]time.Time{}},
 		watchers: make(chan struct{}, 256),
 		fetchers: make(chan struct{}, fetchersMost),
+		uploads:  make(chan struct{}, 64),
 	}
 	s.stop, s.stopAll = context.WithCancel(context.Background())
 	s.api = humago.New(s.mux, s.humaConfig())
@@ -165,6 +168,7 @@ func New(cfg Config, svc Services, reg prometheus.Registerer, log zerolog.Logger
 	s.addSubscriptions()
 	s.addPTZ()
 	s.addUpgrades()
+	s.addSnapshots()
 	s.addReports()
 	s.addMedia()
 	s.addRoot()

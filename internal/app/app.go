@@ -30,6 +30,7 @@ import (
 	"fengsui/gb28181/records"
 	"fengsui/gb28181/registrar"
 	"fengsui/gb28181/report"
+	"fengsui/gb28181/snapshot"
 	"fengsui/gb28181/subscribe"
 	"fengsui/gb28181/talk"
 	"fengsui/gb28181/traits"
@@ -102,6 +103,7 @@ type App struct {
 	subscribe *subscribe.Subscriptions
 	report    *report.Desk
 	upgrade   *upgrade.Table
+	snapshot  *snapshot.Album
 	engine    *engine.Engine
 	play      *play.Coordinator
 	downloads *download.Downloads
@@ -223,6 +225,9 @@ func (a *App) buildSignalling() (err error) {
 		On: subscribedKinds(&cfg.Subscribe), Interval: cfg.Subscribe.Interval, Pace: a.command.Pace, Secret: a.devicePassword,
 	}, subscribe.Over(a.endpoint), a.table, a.part("subscribe"), a.registry)
 	a.upgrade = upgrade.New(a.table, a.orderUpgrade, a.journal, a.part("upgrade"), a.registry)
+	if err := a.buildSnapshots(); err != nil {
+		return err
+	}
 	a.report = report.New(a.zoneOf, a.store, a.journal, a.command, a.part("report"), a.registry)
 	return nil
 }
@@ -273,7 +278,7 @@ func (a *App) buildFace() (err error) {
 		Attempts: a.attempts, Bans: a.guard, Subscriptions: subscriptions{a.subscribe}, Commands: a.command, System: a, Leases: a.book, Flight: a.flight,
 		Talks: a.talk, FLV: a.flv, Metrics: counted{a.registry},
 	}
-	services.Settings, services.Upgrades, services.Traits, services.Checkups = a.command, a.upgrade, a, a
+	services.Settings, services.Upgrades, services.Snapshots, services.Traits, services.Checkups = a.command, a.upgrade, a.snapshot, a, a
 	if a.whep != nil {
 		services.WHEP, services.WHIP = offers{a.whep}, a.whip
 	}
@@ -357,7 +362,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 // parts are what runs all the time.
 func (a *App) parts() []func(context.Context) error {
-	return append(a.bound(), a.tuneMemory, a.flight.Run, a.book.Run, a.store.Run, a.journal.Run, a.sinks.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.report.Run, a.upgrade.Run, a.pruneReports, a.play.Run, a.downloads.Run, a.keepBans)
+	return append(a.bound(), a.tuneMemory, a.flight.Run, a.book.Run, a.store.Run, a.journal.Run, a.sinks.Run, a.table.Run, a.command.Run, a.catalog.Run, a.subscribe.Run, a.report.Run, a.upgrade.Run, a.snapshot.Run, a.pruneReports, a.play.Run, a.downloads.Run, a.keepBans)
 }
 
 // bound are the parts that listen has bound sockets for, which their end closes.

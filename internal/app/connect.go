@@ -61,6 +61,10 @@ func (a *App) message(r *sip.Request) (sip.Response, func()) {
 			a.mediaStatus(id, r, m)
 		case strings.EqualFold(m.CmdType, manscdp.CmdUpgradeResult):
 			a.upgrade.Result(id, m)
+		case strings.EqualFold(m.CmdType, manscdp.CmdSnapShotFinished):
+			a.snapshot.Finished(id, m)
+		case strings.EqualFold(m.CmdType, manscdp.CmdVideoUpload):
+			a.report.VideoUpload(id, m)
 		case strings.EqualFold(m.Root, "Response"):
 			a.command.Response(id, m)
 		case strings.EqualFold(m.Root, "Notify") && a.subscribe.Message(id, m):

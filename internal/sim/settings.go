@@ -153,6 +153,9 @@ func (d *device) takeSettings(r *request) *job {
 				d.conf[one.Type] = setting.Values{}
 			}
 			maps.Copy(d.conf[one.Type], one.Values)
+			if one.Type.Name == "SnapShotConfig" {
+				d.snap(string(s.DeviceID), one.Values)
+			}
 		}
 		now := d.sim.now()
 		if d.keepaliveAt != never {

@@ -21,7 +21,7 @@ var levels = [][]string{
 	1: {"internal/authority", "media/voice", "media/whip", "sip/intake", "sip", "sip/flow", "sip/guard", "sip/trace", "sip/siptest", "media/rtp", "media/engine", "media/out/...",
 		"media/record", "shadow/journal", "shadow/hub", "hiksdk/abi", "internal/store", "internal/telemetry",
 		"internal/mmsg", "internal/epoll", "internal/lease", "internal/backup"},
-	2: {"gb28181/device", "gb28181/registrar", "gb28181/catalog", "gb28181/command", "gb28181/subscribe", "gb28181/report", "gb28181/traits", "gb28181/checkup", "gb28181/play", "gb28181/download", "gb28181/records", "gb28181/upgrade",
+	2: {"gb28181/device", "gb28181/registrar", "gb28181/catalog", "gb28181/command", "gb28181/subscribe", "gb28181/report", "gb28181/traits", "gb28181/checkup", "gb28181/play", "gb28181/download", "gb28181/records", "gb28181/upgrade", "gb28181/snapshot",
 		"gb28181/talk", "gb28181/cascade", "hiksdk", "internal/cluster", "internal/sink/..."},
 	3: {"internal/api/...", "web", "internal/sim/..."},
 	4: {"internal/app"},

@@ -102,9 +102,15 @@ const (
 	OutOfRange       Code = 174001
 	UpgradeRunning   Code = 174002
 	UnknownUpgrade   Code = 174003
+	UnknownSnapshot  Code = 174004
+	NoPictureAwaited Code = 174005
+	NotJPEG          Code = 174006
+	PictureTooLarge  Code = 174007
 	TooManyMoving    Code = 175001
 	TooManyQuestions Code = 175002
 	TooManyUpgrades  Code = 175003
+	TooManySnapshots Code = 175004
+	TooManyUploads   Code = 175005
 
 	UnknownConfigType Code = 184001
 
@@ -317,12 +323,24 @@ var table = []Fault{
 		Text{"Wait until it ends, half an hour at most: GET /api/v1/devices/{device}/upgrades.", "请等待其结束（最长半小时），可通过 GET /api/v1/devices/{device}/upgrades 查看。"}},
 	{UnknownUpgrade, "unknown_upgrade", 404, Text{"There is no such upgrade", "升级任务不存在"},
 		Text{"List them: GET /api/v1/devices/{device}/upgrades; those before the server's last start are forgotten.", "请通过 GET /api/v1/devices/{device}/upgrades 查看；服务重启前的记录不保留。"}},
+	{UnknownSnapshot, "unknown_snapshot", 404, Text{"There is no such snapshot or picture", "抓拍或图片不存在"},
+		Text{"List them: GET /api/v1/snapshots; an old one may have been deleted (snapshots.keep).", "请通过 GET /api/v1/snapshots 查看，过期图片会按 snapshots.keep 删除。"}},
+	{NoPictureAwaited, "no_picture_awaited", 404, Text{"No picture is awaited at this address", "该上传地址未在等待图片"},
+		Text{"Ask for a snapshot: each has an address of its own, which closes when its pictures are there.", "请重新发起抓拍：每次抓拍有独立的上传地址，图片到齐后即关闭。"}},
+	{NotJPEG, "not_a_jpeg", 415, Text{"This is no JPEG picture", "不是 JPEG 图片"},
+		Text{"Upload a JPEG as the body, or as a file of multipart/form-data.", "请以请求体或 multipart/form-data 文件的形式上传 JPEG 图片。"}},
+	{PictureTooLarge, "picture_too_large", 413, Text{"The picture is too large", "图片过大"},
+		Text{"Upload at most 16 MiB a picture.", "每张图片最大 16 MiB。"}},
 	{TooManyMoving, "too_many_moving", 503, Text{"Too many cameras are moving", "同时转动的摄像机过多"},
 		Text{"Try again after some seconds.", "请数秒后重试。"}},
 	{TooManyQuestions, "too_many_questions", 503, Text{"Too many devices are being asked", "等待设备应答的请求过多"},
 		Text{"Try again after some seconds.", "请数秒后重试。"}},
 	{TooManyUpgrades, "too_many_upgrades", 503, Text{"Too many devices are being upgraded", "同时升级的设备过多"},
 		Text{"Wait until some have ended.", "请等待部分升级结束。"}},
+	{TooManySnapshots, "too_many_snapshots", 503, Text{"Too many snapshots wait for their pictures", "等待图片的抓拍过多"},
+		Text{"Try again when some have ended.", "请在部分抓拍结束后重试。"}},
+	{TooManyUploads, "too_many_uploads", 503, Text{"Too many pictures are being uploaded", "同时上传的图片过多"},
+		Text{"Try again after some seconds.", "请数秒后重试。"}},
 
 	{UnknownConfigType, "unknown_config_type", 404, Text{"There is no such config type", "配置类型不存在"},
 		Text{"List them with the fields of each: GET /api/v1/config-types.", "请通过 GET /api/v1/config-types 查看配置类型及其字段。"}},

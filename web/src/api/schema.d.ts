@@ -680,6 +680,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/channels/{channel}/snapshots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a camera take pictures and upload them (2022 only)
+         * @description Answers when the device has accepted; the pictures follow: event snapshot.ended. Needs the right to ptz.
+         */
+        post: operations["take-snapshot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device}/channels/{channel}/talks": {
         parameters: {
             query?: never;
@@ -1346,6 +1366,70 @@ export interface paths {
          * @description Behind all that is pending, under their old keys. Needs the right to admin.
          */
         post: operations["resend-letters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/snapshots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Snapshots that are kept
+         * @description Needs the right to look; only what the caller has it for is shown or done.
+         */
+        get: operations["list-snapshots"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/snapshots/{snapshot}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A snapshot with its pictures
+         * @description Needs the right to look; only what the caller has it for is shown or done.
+         */
+        get: operations["get-snapshot"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a snapshot with its pictures
+         * @description Needs the right to ptz; only what the caller has it for is shown or done.
+         */
+        delete: operations["delete-snapshot"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/snapshots/{snapshot}/pictures/{picture}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A picture of a snapshot, the first is 1
+         * @description With Range and If-Modified-Since, as files have them.Needs the right to look; only what the caller has it for is shown or done.
+         */
+        get: operations["get-picture"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2962,6 +3046,14 @@ export interface components {
              */
             total: number;
         };
+        ListOutputSnapshotViewBody: {
+            items: components["schemas"]["SnapshotView"][];
+            /**
+             * Format: int64
+             * @description of all pages
+             */
+            total: number;
+        };
         ListOutputStreamViewBody: {
             items: components["schemas"]["StreamView"][];
             /**
@@ -3153,6 +3245,19 @@ export interface components {
         PasswordInputBody: {
             current: string;
             new: string;
+        };
+        PictureView: {
+            /**
+             * Format: date-time
+             * @description when it was here
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            at: string;
+            /** Format: int64 */
+            bytes: number;
+            /** @description as the device names it */
+            name: string;
+            url: string;
         };
         PoolView: {
             /**
@@ -3689,6 +3794,49 @@ export interface components {
         SipView: {
             domain: string;
             id: string;
+        };
+        SnapshotInputBody: {
+            /**
+             * Format: int64
+             * @description 1 to 10
+             * @default 1
+             */
+            count?: number;
+            /**
+             * Format: int64
+             * @description between two, 1 to 600
+             * @default 1
+             */
+            interval_seconds?: number;
+        };
+        SnapshotView: {
+            by: string;
+            channel: string;
+            /**
+             * Format: int64
+             * @description pictures asked for
+             */
+            count: number;
+            device: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            ended_at?: string;
+            id: string;
+            /** Format: int64 */
+            interval_seconds: number;
+            pictures: components["schemas"]["PictureView"][] | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-20T08:00:00.000Z
+             */
+            started_at: string;
+            /**
+             * @description partial: some pictures came and no more do; failed: none
+             * @enum {string}
+             */
+            state: "ordered" | "taking" | "done" | "partial" | "failed";
         };
         SpaceView: {
             /** @description who asked for it */
@@ -5761,6 +5909,48 @@ export interface operations {
             };
         };
     };
+    "take-snapshot": {
+        parameters: {
+            query?: {
+                /** @description edition of the standard to speak this once; absent = the device's */
+                edition?: "2016" | "2022";
+            };
+            header?: never;
+            path: {
+                /** @description 20 digits */
+                device: string;
+                /** @description 20 digits */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SnapshotInputBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "play-wav": {
         parameters: {
             query?: {
@@ -7270,6 +7460,140 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CountOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-snapshots": {
+        parameters: {
+            query?: {
+                /** @description from 1 */
+                page?: number;
+                page_size?: number;
+                /** @description text to look for, in any case */
+                q?: string;
+                /** @description field to sort by; a minus before it turns the order */
+                sort?: string;
+                device?: string;
+                channel?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputSnapshotViewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                snapshot: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                snapshot: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-picture": {
+        parameters: {
+            query?: {
+                token?: string;
+            };
+            header?: never;
+            path: {
+                snapshot: string;
+                picture: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
                 };
             };
             /** @description Error */
