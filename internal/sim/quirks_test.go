@@ -46,7 +46,7 @@ func TestNewReportsEveryFaultAtOnce(t *testing.T) {
 			t.Errorf("no word of %s in %v", part, err)
 		}
 	}
-	if _, err := sim.New(sim.Config{Server: "127.0.0.1:5060", FirstID: "34020000001320999999", Devices: 2}); err == nil {
+	if _, err := sim.New(sim.Config{Server: "127.0.0.1:5060", FirstID: "34020000001329999999", Devices: 2}); err == nil {
 		t.Error("IDs beyond the last sequence were taken")
 	}
 }

@@ -49,7 +49,7 @@ func TestEveryRouteButHealthWantsSomeoneWhoIsSignedIn(t *testing.T) {
 	}
 	for path, methods := range spec.Paths {
 		for method := range methods {
-			if method = strings.ToUpper(method); path == "/api/v1/sessions" && method == "POST" || path == "/healthz" || path == "/readyz" {
+			if method = strings.ToUpper(method); path == "/api/v1/sessions" && method == "POST" || path == "/healthz" || path == "/readyz" || path == "/tls/root.crt" {
 				continue
 			}
 			try(method, param.ReplaceAllString(path, "34020000001320000001"))

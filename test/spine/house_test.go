@@ -537,11 +537,21 @@ func freePorts(t testing.TB, host string, n int) int {
 			for p := first; p < first+n; p++ {
 				given.ports[p] = true
 			}
+			t.Cleanup(func() { giveBack(first, n) })
 			return first
 		}
 	}
 	t.Fatal("no free ports")
 	return 0
+}
+
+// giveBack lets other tests have ports.
+func giveBack(first, n int) {
+	given.Lock()
+	defer given.Unlock()
+	for p := first; p < first+n; p++ {
+		delete(given.ports, p)
+	}
 }
 
 func isFree(address string) bool {

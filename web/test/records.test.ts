@@ -35,7 +35,7 @@ afterEach(() => {
   document.body.replaceChildren()
 })
 const playing = (part: Partial<NonNullable<Stream['recording']>> = {}): Stream =>
-  stream({ id: 'p1', kind: 'playback', recording: { start: at(1), end: at(2), duration: 3600, position: 0, paused: false, scale: 1, by: 'admin', ...part } })
+  stream({ id: 'p1', kind: 'playback', recording: { start: at(1), end: at(2), duration: 3600, position: 0, paused: false, scale: 1, pace: 0, by: 'admin', ...part } })
 const wait = async (ms: number) => {
   await vi.advanceTimersByTimeAsync(ms)
   await flush()
