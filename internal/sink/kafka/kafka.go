@@ -80,8 +80,8 @@ func (s *Sender) Send(ctx context.Context, messages []sink.Message) []error {
 	at := make(map[*kgo.Record]int, len(messages))
 	for i := range messages {
 		m := &messages[i]
-		records[i] = &kgo.Record{
-			Key: []byte(m.Device), Value: m.Body, Timestamp: m.At,
+		records[i] = &kgo.Record{ // without a time of its own: the library gives up records by it, and events may have waited
+			Key: []byte(m.Device), Value: m.Body,
 			Headers: []kgo.RecordHeader{{Key: "key", Value: []byte(m.Key)}, {Key: "type", Value: []byte(m.Type)}},
 		}
 		at[records[i]] = i
