@@ -131,7 +131,7 @@ func TestAFileIsHeardByteForByte(t *testing.T) {
 				got.Audio = nil
 				t.Errorf("%s: the device heard %+v", hear, got)
 			}
-			if v := h.talkEnded(v.ID); v.Reason != "the sound is over" || v.Packets != got.Packets {
+			if v := h.talkEnded(v.ID); v.Reason != "the sound is over" || v.Packets-got.Packets > 1 || v.Packets < got.Packets { // the last may cross the BYE
 				t.Errorf("%s: %+v, the device heard %d packets", hear, v, got.Packets)
 			}
 		}
