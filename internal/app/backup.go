@@ -27,7 +27,7 @@ const backupFolder = "backups"
 // keptFiles of the data folder belong to a backup, of folders all files: without
 // them the database cannot be read, or people and devices would have to be told
 // something new.
-var keptFiles = []string{sipPasswordFile, adminPasswordFile, clusterSecretFile, authority.RootFile, authority.KeyFile}
+var keptFiles = []string{sipPasswordFile, adminPasswordFile, clusterSecretFile, authority.RootFile, authority.KeyFile, ownQuirksFile}
 
 // Backup writes the database and the secrets into one file, also while a server
 // runs, checks it, and says what is in it. An empty path is one in
