@@ -169,8 +169,11 @@ func registration(_ context.Context, r *run) finding {
 }
 
 func keepalive(_ context.Context, r *run) finding {
-	if r.dev.KeepaliveAt.IsZero() {
-		return found(Fail, "none since it registered %v ago", "注册 %v 以来没有心跳", time.Since(r.dev.RegisteredAt).Round(time.Second))
+	if since := time.Since(r.dev.RegisteredAt).Round(time.Second); r.dev.KeepaliveAt.IsZero() {
+		if since <= r.beat*3/2 {
+			return found(Skipped, "it registered only %v ago; want one each %v", "注册仅 %v，心跳应为每 %v 一次", since, r.beat)
+		}
+		return found(Fail, "none since it registered %v ago", "注册 %v 以来没有心跳", since)
 	}
 	age := time.Since(r.dev.KeepaliveAt).Round(time.Second)
 	if age > r.beat*3/2 {

@@ -150,7 +150,7 @@ func TestADeviceWithoutASlotNamesWhoHasIt(t *testing.T) {
 		t.Errorf("second playback: %+v, want 146007", p)
 	}
 	h.stop(s.streamView)
-	if s, p = h.recording(d.ID, 10*time.Minute); p != nil {
+	if _, p = h.recording(d.ID, 10*time.Minute); p != nil {
 		t.Errorf("after the first ended: %d %s", p.Code, p.Detail)
 	}
 }
