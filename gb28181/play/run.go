@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -294,20 +293,7 @@ func codecs(tracks []*media.Track) []string {
 
 // stage runs one named step and records it, its detail and its failure.
 func (s *session) stage(attempt int, name string, step func() (detail string, err error)) error {
-	s.mu.Lock()
-	n := len(s.view.Stages)
-	s.view.Stages = append(s.view.Stages, Stage{Name: name, At: time.Now(), Attempt: attempt, Trace: s.trace})
-	s.mu.Unlock()
-	detail, err := step()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := &s.view.Stages[n]
-	st.Took, st.Detail = time.Since(st.At), detail
-	if err != nil {
-		st.Failed = true
-		st.Detail = strings.TrimSpace(err.Error() + "\n\n" + detail)
-	}
-	return err
+	return RunStage(&s.mu, &s.view.Stages, Stage{Name: name, Attempt: attempt, Trace: s.trace}, step)
 }
 
 // device finds the device and the channel and the way to them.

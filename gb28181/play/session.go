@@ -1,6 +1,8 @@
 package play
 
 import (
+	"strings"
+	"sync"
 	"time"
 
 	"fengsui/gb28181"
@@ -108,4 +110,24 @@ type Stage struct {
 	Failed  bool
 	Attempt int    // from 1; more for a try over TCP or at a lower speed
 	Trace   string // trace ID of the start
+}
+
+// RunStage runs one step and adds it to stages, with what it told or why it
+// failed. mu guards stages; it is not held while the step runs.
+func RunStage(mu sync.Locker, stages *[]Stage, st Stage, step func() (detail string, err error)) error {
+	st.At = time.Now()
+	mu.Lock()
+	n := len(*stages)
+	*stages = append(*stages, st)
+	mu.Unlock()
+	detail, err := step()
+	mu.Lock()
+	defer mu.Unlock()
+	now := &(*stages)[n]
+	now.Took, now.Detail = time.Since(now.At), detail
+	if err != nil {
+		now.Failed = true
+		now.Detail = strings.TrimSpace(err.Error() + "\n\n" + detail)
+	}
+	return err
 }

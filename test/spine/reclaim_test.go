@@ -70,9 +70,6 @@ func (h *house) metric(name string) string {
 // A connection that never was any device's is held for nobody: the reconciler
 // takes it back. What devices and streams hold it leaves alone.
 func TestAConnectionThatIsNobodysIsReclaimed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for more than a minute")
-	}
 	t.Parallel()
 	h := open(t)
 	camera := h.run(sim.Config{Transport: sim.TCP}).Device(0).ID
